@@ -1,0 +1,1 @@
+"""Contracts, subjects, streams and plumbing shared by every Roomscribe process."""

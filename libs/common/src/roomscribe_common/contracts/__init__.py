@@ -1,0 +1,1 @@
+"""One pydantic class per message, one module per event family."""

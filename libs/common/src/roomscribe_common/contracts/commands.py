@@ -1,0 +1,83 @@
+"""Commands between services: NATS request and reply, one class for the question and one for the answer."""
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from roomscribe_common.contracts.meeting import EndReason, MeetingSpec, MeetingState, RoomName
+from roomscribe_common.contracts.usage import CostEstimate, MeetingUsageData
+from roomscribe_common.ids import Token
+
+
+class Command(BaseModel):
+    """Base of commands and replies; a command with an unknown field is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StartMeeting(Command):
+    """`command.v1.dispatcher.start_meeting`: attend a room. The same key, or a live meeting in the room, starts no second."""
+
+    tenant: Token
+    spec: MeetingSpec
+    idempotency_key: str | None = None
+    empty_room_timeout_s: float | None = None
+
+
+class MeetingView(Command):
+    """A meeting as the dispatcher knows it. `created` is false if it was there already."""
+
+    tenant: Token
+    spec: MeetingSpec
+    state: MeetingState
+    epoch: int
+    requested_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    created: bool = True
+
+
+class EndMeeting(Command):
+    """`command.v1.dispatcher.end_meeting`: the agent is to leave. Ending an ended meeting is no error."""
+
+    tenant: Token
+    meeting_id: Token
+    reason: EndReason = "requested"
+
+
+class LeaveRoom(Command):
+    """`command.v1.room.leave.<tenant>.<meeting>`: the room process closes what is open and leaves."""
+
+    epoch: int
+    reason: EndReason
+
+
+class Done(Command):
+    """It was done, or had been."""
+
+
+class GetMeetingUsage(Command):
+    """`command.v1.usage.meeting`: the ledger of one meeting, now."""
+
+    tenant: Token
+    meeting_id: Token
+
+
+class GetPeriodUsage(Command):
+    """`command.v1.usage.period`: all meetings of a calendar month (UTC), `period` as `2026-11`."""
+
+    tenant: Token
+    period: str
+
+
+class PeriodUsage(Command):
+    """Sums of a month, and the meetings they come from."""
+
+    tenant: Token
+    period: str
+    totals: dict[str, str]
+    meetings: list[MeetingUsageData]
+    estimate: CostEstimate | None = None
+
+
+class RoomRef(Command):
+    """A room, by name."""
+
+    room: RoomName

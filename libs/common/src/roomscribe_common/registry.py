@@ -1,0 +1,100 @@
+"""The one list of messages: subject, class, stream, producer, consumers. Schemas, docs and permissions come from it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from roomscribe_common.contracts.agent import AgentHeartbeat, AgentJoined, AgentLeft
+from roomscribe_common.contracts.base import AnyEvent
+from roomscribe_common.contracts.dead import DeadLetter
+from roomscribe_common.contracts.dispatch import DispatchJob
+from roomscribe_common.contracts.insight import Minutes
+from roomscribe_common.contracts.livekit import LivekitEvent
+from roomscribe_common.contracts.meeting import (
+    MeetingEnded,
+    MeetingFailed,
+    MeetingRequested,
+    MeetingStarted,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantMuted,
+    ParticipantRenamed,
+)
+from roomscribe_common.contracts.stt import SttFinal, SttGap, SttInterim, UtteranceOpened
+from roomscribe_common.contracts.transcript import (
+    TranscriptCompleted,
+    TranscriptFinal,
+    TranscriptGap,
+    TranscriptInterim,
+    TranscriptRevised,
+)
+from roomscribe_common.contracts.usage import LlmUsage, MeetingUsage
+
+Service = Literal[
+    "dispatcher", "media-ingest", "stt-worker", "attribution", "summarizer", "usage-metering", "gateway", "any"
+]
+Depth = Literal["meeting", "utterance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One kind of message on the bus.
+
+    `depth`: whether the subject ends with the meeting or goes on with track and utterance. `stream` is None for
+    messages on core NATS, which may be lost. `public`: other systems may build on it.
+    """
+
+    event: type[AnyEvent]
+    stream: str | None
+    producers: tuple[Service, ...]
+    consumers: tuple[Service, ...]
+    depth: Depth = "meeting"
+    public: bool = True
+
+    @property
+    def type(self) -> str:
+        """`<domain>.v<major>.<event>`."""
+        return self.event.TYPE
+
+    @property
+    def subject(self) -> str:
+        """The subject with its placeholders: what telemetry shows instead of ids."""
+        tail = "<tenant>.<meeting>" if self.depth == "meeting" else "<tenant>.<meeting>.<track>.<utterance>"
+        return f"{self.type}.{tail}"
+
+
+MESSAGES: tuple[Message, ...] = (
+    Message(DispatchJob, "DISPATCH", ("dispatcher",), ("media-ingest",), public=False),
+    Message(MeetingRequested, "MEETINGS", ("dispatcher",), ("dispatcher", "gateway", "usage-metering")),
+    Message(MeetingStarted, "MEETINGS", ("dispatcher",), ("gateway", "usage-metering")),
+    Message(MeetingEnded, "MEETINGS", ("dispatcher",), ("attribution", "gateway", "usage-metering")),
+    Message(MeetingFailed, "MEETINGS", ("dispatcher",), ("gateway",)),
+    Message(ParticipantJoined, "MEETINGS", ("media-ingest",), ("gateway", "summarizer")),
+    Message(ParticipantLeft, "MEETINGS", ("media-ingest",), ("gateway",)),
+    Message(ParticipantRenamed, "MEETINGS", ("media-ingest",), ("gateway",)),
+    Message(ParticipantMuted, "MEETINGS", ("media-ingest",), ("gateway",)),
+    Message(AgentJoined, "MEETINGS", ("media-ingest",), ("dispatcher", "usage-metering")),
+    Message(AgentHeartbeat, "MEETINGS", ("media-ingest",), ("usage-metering",)),
+    Message(AgentLeft, "MEETINGS", ("media-ingest",), ("dispatcher", "usage-metering")),
+    Message(UtteranceOpened, "STT", ("media-ingest",), ("stt-worker",), "utterance", public=False),
+    Message(SttInterim, None, ("stt-worker",), ("attribution",), "utterance", public=False),
+    Message(SttFinal, "STT_RESULTS", ("stt-worker",), ("attribution", "usage-metering"), "utterance", public=False),
+    Message(SttGap, "STT_RESULTS", ("media-ingest", "stt-worker"), ("attribution",), "utterance", public=False),
+    Message(TranscriptInterim, None, ("attribution",), ("media-ingest", "gateway")),
+    Message(TranscriptFinal, "TRANSCRIPTS", ("attribution",), ("media-ingest", "gateway", "summarizer")),
+    Message(TranscriptRevised, "TRANSCRIPTS", ("attribution",), ("media-ingest", "gateway", "summarizer")),
+    Message(TranscriptGap, "TRANSCRIPTS", ("attribution",), ("gateway",)),
+    Message(TranscriptCompleted, "TRANSCRIPTS", ("attribution",), ("gateway", "summarizer")),
+    Message(Minutes, "INSIGHTS", ("summarizer",), ("gateway",)),
+    Message(LlmUsage, "USAGE", ("summarizer",), ("usage-metering",)),
+    Message(MeetingUsage, "USAGE", ("usage-metering",), ("gateway",)),
+    Message(LivekitEvent, "LIVEKIT", ("gateway",), ("dispatcher", "usage-metering"), public=False),
+    Message(DeadLetter, "DEAD_LETTERS", ("any",), ()),
+)
+
+BY_TYPE: dict[str, Message] = {message.type: message for message in MESSAGES}
+
+
+def template(subject: str) -> str:
+    """The subject's kind with placeholders for its ids, safe as a span name or a label."""
+    kind = ".".join(subject.split(".")[:3])
+    return BY_TYPE[kind].subject if kind in BY_TYPE else kind
