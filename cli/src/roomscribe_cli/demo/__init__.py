@@ -1,0 +1,1 @@
+"""The demonstration: a scripted meeting of four synthetic people, and its scorecard."""

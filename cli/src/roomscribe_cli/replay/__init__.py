@@ -1,0 +1,1 @@
+"""Meetings from files: the audio goes the same way as from a room, without LiveKit."""
