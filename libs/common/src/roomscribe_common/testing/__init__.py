@@ -1,0 +1,1 @@
+"""What tests share: real servers by name, and pytest fixtures over them."""
