@@ -20,31 +20,32 @@ from roomscribe_cli.demo.script import Line, Script, clip
 
 RATE = 48_000
 _FRAME = RATE // 50
+_JOIN_S = 30.0
 _NOISE = 6.0
 """A real microphone is never digitally silent: this much room noise (of 32767) is always there."""
 
 
 class Cast(BaseModel):
-    """Where to go and how: `tokens` by identity, `starts_at` the Unix time of the script's second 0."""
+    """Where to go and how: `tokens` by identity."""
 
     url: str
     tokens: dict[str, str]
-    starts_at: float
     script: Script
 
 
+What = Literal["joined", "began", "left"]
+
+
 class Happened(BaseModel):
-    """`at` is Unix time; `line` counts the script's lines from 1."""
+    """`at` is Unix time. `began`: the script's second 0, once everybody who is there from the start has joined."""
 
-    what: Literal["joined", "left", "line_began", "line_ended"]
-    identity: str
+    what: What
     at: float
-    line: int | None = None
+    identity: str = ""
 
 
-def _tell(what: Literal["joined", "left", "line_began", "line_ended"], identity: str, line: int | None = None) -> None:
-    happened = Happened(what=what, identity=identity, at=time.time(), line=line)
-    print(happened.model_dump_json(exclude_none=True), flush=True)
+def _tell(what: What, at: float, identity: str = "") -> None:
+    print(Happened(what=what, at=at, identity=identity).model_dump_json(), flush=True)
 
 
 def _frame(noise: np.random.Generator, lines: list[Line], second: float) -> NDArray[np.int16]:
@@ -59,55 +60,59 @@ def _frame(noise: np.random.Generator, lines: list[Line], second: float) -> NDAr
     return frame
 
 
-async def _speak(source: rtc.AudioSource, cast: Cast, identity: str, until_s: float) -> None:
-    """Feeds the microphone in real time until the script's second `until_s`."""
-    lines = cast.script.lines_of(identity)
-    number = {id(line): i for i, line in enumerate(cast.script.lines, 1)}
-    marks = sorted(
-        [(line.at_s, "line_began", number[id(line)]) for line in lines]
-        + [(line.at_s + len(clip(line.file, RATE)) / RATE, "line_ended", number[id(line)]) for line in lines]
-    )
-    noise = np.random.default_rng(len(identity))
-    second = time.time() - cast.starts_at
-    marks = [mark for mark in marks if mark[0] >= second]
-    while second < until_s:
-        samples = _frame(noise, lines, second)
-        await source.capture_frame(rtc.AudioFrame(samples.tobytes(), RATE, 1, _FRAME))
-        second += _FRAME / RATE
-        while marks and marks[0][0] <= second:
-            _, what, line = marks.pop(0)
-            _tell("line_began" if what == "line_began" else "line_ended", identity, line)
-        ahead = cast.starts_at + second - time.time()
-        if ahead > 0:
-            await asyncio.sleep(ahead)
+class Stage:
+    """The room everybody meets in; the script begins when all who are expected at its start have joined."""
 
+    def __init__(self, cast: Cast) -> None:
+        self._cast = cast
+        self._awaited = {p.identity for p in cast.script.people if p.presence_s[0][0] == 0}
+        self._began: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
-async def _be_present(cast: Cast, identity: str, span: tuple[float, float]) -> None:
-    """One stay in the room: join, publish a microphone, speak, leave."""
-    await asyncio.sleep(max(0.0, cast.starts_at + span[0] - time.time()))
-    room = rtc.Room()
-    await asyncio.wait_for(room.connect(cast.url, cast.tokens[identity]), 20)
-    _tell("joined", identity)
-    source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
-    track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
-    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-    await asyncio.wait_for(room.local_participant.publish_track(track, options), 20)
-    await _speak(source, cast, identity, span[1])
-    await asyncio.wait_for(room.disconnect(), 20)
-    _tell("left", identity)
+    async def attend(self, identity: str, presence_s: list[tuple[float, float]]) -> None:
+        """All stays of one person, one after the other."""
+        for begins_s, ends_s in presence_s:
+            if begins_s > 0:
+                await asyncio.sleep(max(0.0, await self._began + begins_s - time.time()))
+            await self._stay(identity, ends_s)
 
+    async def _stay(self, identity: str, ends_s: float) -> None:
+        room = rtc.Room()
+        await asyncio.wait_for(room.connect(self._cast.url, self._cast.tokens[identity]), _JOIN_S)
+        _tell("joined", time.time(), identity)
+        source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
+        track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        await asyncio.wait_for(room.local_participant.publish_track(track, options), _JOIN_S)
+        self._here(identity)
+        await self._speak(source, identity, await asyncio.wait_for(asyncio.shield(self._began), _JOIN_S), ends_s)
+        await asyncio.wait_for(room.disconnect(), _JOIN_S)
+        _tell("left", time.time(), identity)
 
-async def _attend(cast: Cast, identity: str, presence_s: list[tuple[float, float]]) -> None:
-    for span in presence_s:
-        await _be_present(cast, identity, span)
+    def _here(self, identity: str) -> None:
+        self._awaited.discard(identity)
+        if not self._awaited and not self._began.done():
+            self._began.set_result(time.time())
+            _tell("began", self._began.result())
+
+    async def _speak(self, source: rtc.AudioSource, identity: str, began: float, until_s: float) -> None:
+        """Feeds the microphone in real time until the script's second `until_s`."""
+        lines = self._cast.script.lines_of(identity)
+        noise = np.random.default_rng(len(identity))
+        second = time.time() - began
+        while second < until_s:
+            samples = _frame(noise, lines, second)
+            await source.capture_frame(rtc.AudioFrame(samples.tobytes(), RATE, 1, _FRAME))
+            second += _FRAME / RATE
+            await asyncio.sleep(max(0.0, began + second - time.time()))
 
 
 async def _play(cast: Cast) -> None:
     for line in cast.script.lines:
         clip(line.file, RATE)
+    stage = Stage(cast)
     async with asyncio.TaskGroup() as group:
         for person in cast.script.people:
-            group.create_task(_attend(cast, person.identity, person.presence_s))
+            group.create_task(stage.attend(person.identity, person.presence_s))
 
 
 def main() -> None:

@@ -22,8 +22,6 @@ from roomscribe_cli.demo.script import Script, script_recordings
 from roomscribe_cli.demo.stack import StackReady, running_stack
 from roomscribe_cli.replay.player import Player, Replay
 
-_LEAD_S = 2.0
-"""People get this long to be started before the script's second 0."""
 NO_LIVEKIT = "No livekit-server here: the meeting is replayed from files, without a room. See `roomscribe doctor`."
 _AFTER_S = 90.0
 """How long minutes, and then the ledger, may take after the last person left."""
@@ -75,9 +73,7 @@ async def hold_meeting(gateway: Gateway, script: Script, console: Console) -> Ou
     meeting = await gateway.start(script.room, script.title)
     access = {p.identity: await gateway.token(meeting, p.identity, p.name) for p in script.people}
     url = next(iter(access.values()))["url"]
-    cast = Cast(
-        url=url, tokens={i: a["token"] for i, a in access.items()}, starts_at=time.time() + _LEAD_S, script=script
-    )
+    cast = Cast(url=url, tokens={i: a["token"] for i, a in access.items()}, script=script)
     with Screen(console) as screen:
         listener = Listener(screen)
         following = asyncio.create_task(listener.follow(gateway, meeting))
@@ -87,7 +83,7 @@ async def hold_meeting(gateway: Gateway, script: Script, console: Console) -> Ou
     usage = await _closed_usage(gateway, meeting)
     evidence = Evidence(
         script=script,
-        starts_at=cast.starts_at,
+        starts_at=next(h.at for h in happened if h.what == "began"),
         finals=listener.finals,
         gap_ms=sum(listener.gaps.values()),
         connections=_connections(happened),

@@ -1,0 +1,30 @@
+"""The processes of a running stack, room processes included."""
+
+from contextlib import suppress
+
+import psutil
+
+from roomscribe_cli.local.record import StackError, StateFolder
+
+_ROOM_TITLE = "roomscribe: room "
+
+
+def running_processes(folder: StateFolder) -> dict[str, int]:
+    """Process ids by name, `room-<meeting id>` for each room. Raises StackError if no stack runs in this folder."""
+    record = folder.read()
+    if record is None or not folder.is_running():
+        raise StackError(f"no stack is running in {folder.path}: start one with `roomscribe up --state {folder.path}`")
+    processes = {name: pid for name, pid in record.processes.items() if psutil.pid_exists(pid)}
+    return processes | room_processes(processes.get("media-ingest"))
+
+
+def room_processes(node: int | None) -> dict[str, int]:
+    """The room processes under a media-ingest node; each carries its meeting's id in its title."""
+    found: dict[str, int] = {}
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(node).children(recursive=True) if node else []:
+            with suppress(psutil.Error):
+                title = " ".join(process.cmdline())
+                if title.startswith(_ROOM_TITLE):
+                    found[f"room-{title.removeprefix(_ROOM_TITLE).split()[0]}"] = process.pid
+    return found
