@@ -6,6 +6,7 @@ import pytest
 from roomscribe_cli.demo.scorecard import Connection, Evidence, HeardFinal, normal, score
 from roomscribe_cli.demo.script import Script, spoken_s
 from roomscribe_common.contracts.base import Participant, SttModel, Track
+from roomscribe_common.contracts.insight import ActionItem, Cited, MinutesData
 from roomscribe_common.contracts.transcript import Speaker, TranscriptFinalData
 from roomscribe_common.contracts.usage import MeetingUsageData, UsageLine
 
@@ -55,8 +56,29 @@ def _usage(minutes: int) -> MeetingUsageData:
     )
 
 
-def _evidence(finals: list[HeardFinal], *, gap_ms: int = 0, seconds: float = 70.0, billed: int = 2) -> Evidence:
-    return Evidence(SCRIPT, STARTS_AT, finals, gap_ms, [Connection("maria", seconds)], _usage(billed))
+MINUTES = MinutesData(
+    meeting_id="m",
+    room="demo",
+    title="t",
+    method="extractive",
+    language="en",
+    generated_at=datetime.fromtimestamp(STARTS_AT, UTC),
+    last_sequence=1,
+    summary=[],
+    topics=[],
+    decisions=[Cited(text="d", segment_ids=["utt_8"])],
+    action_items=[
+        ActionItem(text="a", segment_ids=["utt_9"], owner="Robert Hayes"),
+        ActionItem(text="b", segment_ids=["utt_11", "utt_12"], owner="Kevin Marsh"),
+    ],
+    open_questions=[Cited(text="q", segment_ids=["utt_13"])],
+)
+
+
+def _evidence(
+    finals: list[HeardFinal], *, gap_ms: int = 0, seconds: float = 70.0, billed: int = 2, minutes: MinutesData = MINUTES
+) -> Evidence:
+    return Evidence(SCRIPT, STARTS_AT, finals, gap_ms, [Connection("maria", seconds)], _usage(billed), minutes)
 
 
 @pytest.fixture
@@ -106,6 +128,14 @@ def test_a_started_minute_counts_whole(finals: list[HeardFinal], seconds: float,
 
 def test_a_wrong_bill_fails_the_run(finals: list[HeardFinal]) -> None:
     assert "billed" in score(_evidence(finals, billed=3)).failures[0]
+
+
+def test_an_action_item_with_another_owner_is_not_found(finals: list[HeardFinal]) -> None:
+    wrong = MINUTES.action_items[0].model_copy(update={"owner": "Kevin Marsh"})
+    minutes = MINUTES.model_copy(update={"action_items": [wrong, MINUTES.action_items[1]]})
+    assert score(_evidence(finals, minutes=minutes)).failures == [
+        "minutes hold 3 of 4 decisions, action items and open questions"
+    ]
 
 
 def test_case_and_punctuation_do_not_count() -> None:

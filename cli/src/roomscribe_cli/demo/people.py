@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 from livekit import rtc
+from livekit.rtc._proto.room_pb2 import AudioEncoding  # the SDK has no public name for it
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
@@ -20,6 +21,8 @@ from roomscribe_cli.demo.script import Line, Script, clip
 
 RATE = 48_000
 _FRAME = RATE // 50
+_BITRATE = 48_000
+"""What a browser publishes a microphone with: the default audio preset of livekit-client."""
 _JOIN_S = 30.0
 _NOISE = 6.0
 """A real microphone is never digitally silent: this much room noise (of 32767) is always there."""
@@ -81,7 +84,9 @@ class Stage:
         _tell("joined", time.time(), identity)
         source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
-        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        options = rtc.TrackPublishOptions(
+            source=rtc.TrackSource.SOURCE_MICROPHONE, audio_encoding=AudioEncoding(max_bitrate=_BITRATE)
+        )
         await asyncio.wait_for(room.local_participant.publish_track(track, options), _JOIN_S)
         self._here(identity)
         await self._speak(source, identity, await asyncio.wait_for(asyncio.shield(self._began), _JOIN_S), ends_s)

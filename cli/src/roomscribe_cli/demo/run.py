@@ -88,6 +88,7 @@ async def hold_meeting(gateway: Gateway, script: Script, console: Console) -> Ou
         gap_ms=sum(listener.gaps.values()),
         connections=_connections(happened),
         usage=usage,
+        minutes=listener.minutes,
     )
     return Outcome(meeting, listener.finals, listener.minutes, usage, score(evidence))
 
@@ -135,7 +136,7 @@ async def replay_script(ready: StackReady, gateway: Gateway, script: Script, con
     replay = Replay.of(script_recordings(script), title=script.title, speed=1.0)
     listener, starts_at = await hold_replay(gateway, ready.nats, replay, console)
     gap_ms = sum(listener.gaps.values())
-    evidence = Evidence(script, starts_at, listener.finals, gap_ms, connections=[], usage=None)
+    evidence = Evidence(script, starts_at, listener.finals, gap_ms, [], None, listener.minutes)
     return Outcome(replay.meeting_id, listener.finals, listener.minutes, None, score(evidence))
 
 

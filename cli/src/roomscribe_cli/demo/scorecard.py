@@ -8,7 +8,7 @@ import statistics
 from dataclasses import dataclass, field
 
 import jiwer
-from roomscribe_common.contracts.insight import MinutesData
+from roomscribe_common.contracts.insight import Cited, MinutesData
 from roomscribe_common.contracts.transcript import TranscriptFinalData
 from roomscribe_common.contracts.usage import MeetingUsageData
 
@@ -45,6 +45,7 @@ class Evidence:
     gap_ms: int
     connections: list[Connection]
     usage: MeetingUsageData | None
+    minutes: MinutesData | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class Scorecard:
     gap_ms: int
     minutes_expected: dict[str, int]
     minutes_billed: dict[str, int]
+    items_expected: int
+    items_found: int
     failures: list[str] = field(default_factory=list[str])
 
 
@@ -129,6 +132,23 @@ def _minutes(evidence: Evidence) -> tuple[dict[str, int], dict[str, int]]:
     return expected, billed
 
 
+def _items_found(evidence: Evidence) -> int:
+    """How many of the script's decisions, action items and open questions the minutes have, citing the line."""
+    minutes, expect = evidence.minutes, evidence.script.expect
+    if minutes is None:
+        return 0
+
+    def cites(item: Cited, line: int) -> bool:
+        said = {f.data.segment_id for f in _overlapping(evidence, evidence.script.lines[line - 1])}
+        return bool(said & set(item.segment_ids))
+
+    found = sum(any(cites(item, line) for item in minutes.decisions) for line in expect.decisions)
+    found += sum(any(cites(item, line) for item in minutes.open_questions) for line in expect.open_questions)
+    for wanted in expect.action_items:
+        found += any(i.owner == wanted.owner and cites(i, wanted.line) for i in minutes.action_items)
+    return found
+
+
 def _latencies(evidence: Evidence) -> list[float]:
     """For each line that was understood: from the true end of its speech to its last final, in seconds."""
     waits: list[float] = []
@@ -159,6 +179,8 @@ def score(evidence: Evidence, *, max_word_error_rate: float = MAX_WORD_ERROR_RAT
         gap_ms=evidence.gap_ms,
         minutes_expected=expected,
         minutes_billed=billed,
+        items_expected=evidence.script.expect.count,
+        items_found=_items_found(evidence),
     )
     card.failures.extend(_failures(card, max_word_error_rate))
     return card
@@ -178,6 +200,10 @@ def _failures(card: Scorecard, max_word_error_rate: float) -> list[str]:
         (card.duplicates == 0, f"{card.duplicates} duplicate segments"),
         (card.sequence_holes == 0, f"{card.sequence_holes} holes in the sequence"),
         (card.gap_ms == 0, f"{card.gap_ms} ms of speech missing"),
+        (
+            card.items_found == card.items_expected,
+            f"minutes hold {card.items_found} of {card.items_expected} decisions, action items and open questions",
+        ),
         (
             card.minutes_billed == card.minutes_expected,
             f"billed {card.minutes_billed}, the script has {card.minutes_expected}",

@@ -1,6 +1,7 @@
 """What the terminal shows: the meeting live, then minutes, usage, cost and scorecard."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -99,16 +100,18 @@ def show_usage(console: Console, usage: MeetingUsageData) -> None:
     table = Table("meter", "who or what", "measured", "billed", "rests on", box=None, header_style="dim")
     for line in usage.lines:
         measured = f"{line.quantity / 1000:.1f} s" if line.unit == "ms" else f"{line.quantity} tokens"
-        table.add_row(
-            line.meter, line.identity or line.subject, measured, f"{line.billed} {line.billed_unit}", line.basis
-        )
+        who = "the agent" if line.identity.startswith("roomscribe-") else line.identity or line.subject
+        billed = f"{Decimal(line.billed).normalize():f}"[:6]
+        unit = {"minutes": "min", "tokens": "tokens"}[line.billed_unit]
+        table.add_row(line.meter.replace("_", " "), who, measured, f"{billed} {unit}", line.basis.replace("_", " "))
     console.print(table)
     if usage.estimate is not None:
         estimate = usage.estimate
         console.print(Text(f"At list price ({estimate.book}): {estimate.total} {estimate.currency}", style="bold"))
         for cost in estimate.lines:
             amount = f"{cost.amount} {estimate.currency}"
-            console.print(f"  {cost.meter}: {cost.quantity} × {cost.unit_price} = {amount} {cost.note}".rstrip())
+            meter = cost.meter.replace("_", " ")
+            console.print(f"  {meter}: {cost.quantity} × {cost.unit_price} = {amount}")
         for note in estimate.notes:
             console.print(Text(f"  {note}", style="dim"))
 
@@ -126,6 +129,7 @@ def show_scorecard(console: Console, card: Scorecard) -> None:
         ("end of speech to final", f"p50 {seconds(card.latency_p50_s)}, p95 {seconds(card.latency_p95_s)}"),
         ("lost lines, duplicate segments, holes", f"{card.lost}, {card.duplicates}, {card.sequence_holes}"),
         ("speech missing", f"{card.gap_ms} ms"),
+        ("decisions, action items, open questions", f"{card.items_found} of {card.items_expected} in the minutes"),
     ]
     if card.minutes_expected:
         same = "as in the script" if card.minutes_billed == card.minutes_expected else "NOT as in the script"

@@ -49,6 +49,11 @@ class Expected(BaseModel):
     action_items: list[ExpectedItem]
     open_questions: list[int]
 
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return len(self.decisions) + len(self.action_items) + len(self.open_questions)
+
 
 class Script(BaseModel):
     """A whole meeting."""

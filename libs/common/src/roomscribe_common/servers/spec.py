@@ -57,8 +57,7 @@ def nats(folder: Path, port: int | None = None) -> ServerSpec:
     port = port or free_ports(1)[0]
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "nats.conf"
-    # An acknowledged transcript or bill must survive a power cut; the server's default syncs every two minutes.
-    # Audio is kept in memory, so it pays nothing for this.
+    # What was acknowledged must survive a power cut; the server's default syncs every two minutes.
     config.write_text(
         f'server_name: roomscribe\nlisten: "{LOOPBACK}:{port}"\n'
         f'jetstream {{ store_dir: "{folder}", sync_interval: always }}\n'
