@@ -1,0 +1,1 @@
+"""Speech to text: claims utterances, publishes interims and finals."""

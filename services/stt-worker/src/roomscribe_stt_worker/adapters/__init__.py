@@ -1,0 +1,1 @@
+"""What touches threads and the wire."""

@@ -1,0 +1,69 @@
+"""Stores what was recognised, once, and clears the audio it came from."""
+
+import logging
+
+import nats.errors
+from nats.js import JetStreamContext
+from roomscribe_common.bus import Bus, WrongSequence
+from roomscribe_common.contracts.audio import ChunkHeaders
+from roomscribe_common.contracts.stt import SttFinal, SttGap, SttInterim
+from roomscribe_common.stored import last
+from roomscribe_common.subjects import Subject, subject_of
+
+log = logging.getLogger(__name__)
+
+RESULTS = "STT_RESULTS"
+AUDIO = "AUDIO"
+
+
+class Results:
+    """Publishes a worker's results. What cannot be stored is `Retryable`."""
+
+    def __init__(self, bus: Bus, js: JetStreamContext) -> None:
+        self._bus = bus
+        self._js = js
+
+    async def interim(self, event: SttInterim) -> None:
+        """Sends words that may be lost."""
+        await self._bus.publish_core(event)
+
+    async def final(self, event: SttFinal) -> bool:
+        """Stores the final; False if the utterance has one. The stream itself refuses a second, for as long as it keeps
+        the first."""
+        try:
+            ack = await self._bus.publish(event, expected_last_subject_sequence=0)
+        except WrongSequence:
+            return False
+        return not ack.duplicate
+
+    async def gap(self, event: SttGap) -> None:
+        """Stores a gap, once."""
+        await self._bus.publish(event)
+
+    async def settled(self, place: Subject) -> bool:
+        """Whether the utterance has its final, or a gap that stands for all of it."""
+        if await last(self._js, RESULTS, _of(SttFinal, place)) is not None:
+            return True
+        gap = await last(self._js, RESULTS, _of(SttGap, place))
+        return gap is not None and SttGap.model_validate_json(gap.data).data.whole
+
+    async def audio_length(self, subject: str) -> int:
+        """Samples from the utterance's start to the end of its newest chunk; 0 if none can be read."""
+        chunk = await last(self._js, AUDIO, subject)
+        if chunk is None:
+            return 0
+        try:
+            return ChunkHeaders.from_headers(chunk.headers).first_sample + len(chunk.data) // 2
+        except ValueError:
+            return 0
+
+    async def purge_audio(self, subject: str) -> None:
+        """Frees the utterance's audio; if that fails it ages out."""
+        try:
+            await self._js.purge_stream(AUDIO, subject=subject)
+        except nats.errors.Error as error:
+            log.warning("audio not purged", extra={"error": str(error)})
+
+
+def _of(event: type[SttFinal] | type[SttGap], place: Subject) -> str:
+    return subject_of(event, place.tenant, place.meeting, place.track, place.utterance)

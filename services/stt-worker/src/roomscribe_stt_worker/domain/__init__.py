@@ -1,0 +1,1 @@
+"""What the worker decides, without a wire or a clock of its own."""

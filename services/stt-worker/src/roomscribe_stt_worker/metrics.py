@@ -1,0 +1,59 @@
+"""What the worker counts. Labels are few and fixed: never a tenant, room or utterance."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from roomscribe_stt_worker.engines.protocol import Clip
+
+
+class Metrics:
+    """The worker's instruments on one meter."""
+
+    def __init__(self, meter: Meter, engine: str) -> None:
+        self._meter = meter
+        self._engine = {"engine": engine}
+        self._lag = meter.create_histogram(
+            "roomscribe_stt_queue_lag", unit="s", description="From an utterance's opening to its claim"
+        )
+        self._decode = meter.create_histogram("roomscribe_stt_decode", unit="s", description="Wall time of a decode")
+        self._audio = meter.create_counter("roomscribe_stt_audio", unit="s", description="Audio decoded")
+        self._rate = meter.create_histogram(
+            "roomscribe_stt_real_time_factor", unit="1", description="Seconds of audio decoded in a second"
+        )
+        self._latency = meter.create_histogram(
+            "roomscribe_stt_final_wait", unit="s", description="From the last chunk's cut to the final's publish"
+        )
+        self._utterances = meter.create_counter("roomscribe_stt_utterances", description="Utterances by outcome")
+
+    def watch_slots(self, busy: Callable[[], int], slots: int) -> None:
+        """Reports how many slots are taken, of how many."""
+
+        def observe(_: CallbackOptions) -> Iterable[Observation]:
+            return [Observation(busy())]
+
+        def limit(_: CallbackOptions) -> Iterable[Observation]:
+            return [Observation(slots)]
+
+        self._meter.create_observable_gauge("roomscribe_stt_slots_busy", [observe], description="Utterances followed")
+        self._meter.create_observable_gauge("roomscribe_stt_slots", [limit], description="Utterances that may be")
+
+    def claimed(self, lag_s: float) -> None:
+        """An utterance was claimed for the first time, `lag_s` after it opened."""
+        self._lag.record(max(0.0, lag_s))
+
+    def decoded(self, kind: str, seconds: float, clips: Sequence[Clip]) -> None:
+        """A decode of `kind` (final, early, interim) is done."""
+        labels = {**self._engine, "kind": kind}
+        audio_s = sum(clip.duration_s for clip in clips)
+        self._decode.record(seconds, labels)
+        self._audio.add(audio_s, labels)
+        self._rate.record(audio_s / max(seconds, 1e-6), labels)
+
+    def waited(self, seconds: float) -> None:
+        """A final came `seconds` after its last chunk was cut."""
+        self._latency.record(max(0.0, seconds))
+
+    def ended(self, outcome: str) -> None:
+        """An utterance's item was settled: final, empty, truncated, gap, done_before, again or dead."""
+        self._utterances.add(1, {"outcome": outcome})
