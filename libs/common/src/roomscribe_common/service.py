@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 SettingsT = TypeVar("SettingsT", bound=CommonSettings)
 _CLOSE_S = 20.0
+_CANCEL_AGAIN_S = 0.5
 
 
 class StartFailed(Exception):
@@ -74,8 +75,10 @@ class Service(Generic[SettingsT]):
         task.add_done_callback(self._task_done)
 
         async def end() -> None:
-            task.cancel()
-            await asyncio.wait([task])
+            # Python 3.11's `wait_for` can lose a cancellation that comes together with a result, so ask again.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
 
         self._closers.append((name, end))
 

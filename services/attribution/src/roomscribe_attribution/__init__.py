@@ -1,0 +1,1 @@
+"""Turns recognised speech into the numbered, attributed transcript."""

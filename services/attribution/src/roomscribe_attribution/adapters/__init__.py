@@ -1,0 +1,1 @@
+"""What attribution knows of the bus."""

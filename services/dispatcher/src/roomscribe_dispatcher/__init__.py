@@ -1,0 +1,1 @@
+"""Decides which meetings have an agent: leases, epochs, jobs, lifecycle."""

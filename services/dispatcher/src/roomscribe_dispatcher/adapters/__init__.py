@@ -1,0 +1,1 @@
+"""Redis, the streams and LiveKit, as the dispatcher sees them."""

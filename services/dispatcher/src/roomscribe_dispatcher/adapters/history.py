@@ -1,0 +1,92 @@
+"""What the MEETINGS stream says of meetings: the durable truth that Redis is rebuilt from."""
+
+from collections.abc import AsyncIterator
+from typing import Final, TypeVar
+
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from pydantic import ValidationError
+from roomscribe_common.contracts.agent import AgentJoined, AgentLeft
+from roomscribe_common.contracts.base import AnyEvent
+from roomscribe_common.contracts.meeting import (
+    MeetingEnded,
+    MeetingFailed,
+    MeetingRequested,
+    MeetingSpec,
+    MeetingStarted,
+    MeetingState,
+)
+from roomscribe_common.stored import last, stored
+from roomscribe_common.subjects import subject_of, wildcard
+
+from roomscribe_dispatcher.domain import Meeting
+from roomscribe_dispatcher.events import SOURCE
+
+_STREAM: Final = "MEETINGS"
+EventT = TypeVar("EventT", bound=AnyEvent)
+
+
+class History:
+    """Reads meetings from the stream. Every call raises `Retryable` when it does not answer."""
+
+    def __init__(self, nc: Client, js: JetStreamContext) -> None:
+        self._nc = nc
+        self._js = js
+
+    async def wanted(self) -> list[Meeting]:
+        """The meetings that were requested of a dispatcher, and neither ended nor failed."""
+        requests = {(event.tenant, event.data.meeting_id): event async for event in self._all(MeetingRequested)}
+        async for ended in self._all(MeetingEnded):
+            requests.pop((ended.tenant, ended.data.meeting_id), None)
+        async for failed in self._all(MeetingFailed):
+            requests.pop((failed.tenant, failed.data.meeting_id), None)
+        return [await self._restored(event) for event in requests.values() if event.source == SOURCE]
+
+    async def meeting(self, tenant: str, meeting_id: str) -> Meeting | None:
+        """One meeting; None if no dispatcher was ever asked for it."""
+        request = await self._last(MeetingRequested, tenant, meeting_id)
+        return None if request is None or request.source != SOURCE else await self._restored(request)
+
+    async def last_left(self, meeting: Meeting) -> AgentLeft | None:
+        """The last word of the meeting's last agent that had one."""
+        return await self._last(AgentLeft, meeting.tenant, meeting.id)
+
+    async def _restored(self, request: MeetingRequested) -> Meeting:
+        tenant, data = request.tenant, request.data
+        started = await self._last(MeetingStarted, tenant, data.meeting_id)
+        agent = await self._last(AgentJoined, tenant, data.meeting_id)
+        state: MeetingState = "live" if started else "dispatching"
+        if started is None and data.started_at is None:
+            state = "scheduled"
+        if await self._last(MeetingEnded, tenant, data.meeting_id):
+            state = "ended"
+        elif await self._last(MeetingFailed, tenant, data.meeting_id):
+            state = "failed"
+        return Meeting(
+            tenant=tenant,
+            spec=MeetingSpec.model_validate(data.model_dump(include=set(MeetingSpec.model_fields))),
+            requested_at=data.requested_at,
+            started_at=started.data.started_at if started else data.started_at,
+            empty_room_timeout_s=data.empty_room_timeout_s,
+            idempotency_key=data.idempotency_key,
+            state=state,
+            epoch=agent.data.epoch if agent else 0,
+            attempts=1 if agent else 0,
+            issued_at=agent.data.joined_at if agent else None,
+            joined_at=agent.data.joined_at if agent else None,
+            room_sid=agent.data.room_sid if agent else None,
+        )
+
+    async def _all(self, event: type[EventT]) -> AsyncIterator[EventT]:
+        async for message in stored(self._nc, _STREAM, wildcard(event)):
+            try:
+                yield event.model_validate_json(message.data)
+            except ValidationError:
+                continue  # nobody could act on it: the consumers dead-letter it
+
+    async def _last(self, event: type[EventT], tenant: str, meeting_id: str) -> EventT | None:
+        message = await last(self._js, _STREAM, subject_of(event, tenant, meeting_id))
+        try:
+            return None if message is None else event.model_validate_json(message.data)
+        except ValidationError:
+            return None

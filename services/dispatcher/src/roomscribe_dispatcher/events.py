@@ -1,0 +1,124 @@
+"""The events the dispatcher publishes. Each meeting has at most one of each on its subject, jobs excepted."""
+
+from datetime import datetime
+from typing import Final
+
+from roomscribe_common.contracts.agent import AgentRef
+from roomscribe_common.contracts.dispatch import DispatchJob, DispatchJobData
+from roomscribe_common.contracts.meeting import (
+    EndReason,
+    MeetingEnded,
+    MeetingEndedData,
+    MeetingFailed,
+    MeetingFailedData,
+    MeetingRequested,
+    MeetingRequestedData,
+    MeetingStarted,
+    MeetingStartedData,
+)
+from roomscribe_common.ids import new_id
+from roomscribe_common.subjects import subject_of
+
+from roomscribe_dispatcher.domain import Meeting
+
+SOURCE: Final = "dispatcher"
+
+
+def identity(meeting: Meeting) -> str:
+    """The agent's identity in LiveKit: the same in every epoch, so that the server itself removes a stale twin."""
+    return f"roomscribe-{meeting.id}"
+
+
+def requested(meeting: Meeting) -> MeetingRequested:
+    """The meeting is wanted; says the same whenever it is made."""
+    data = MeetingRequestedData(
+        **dict(meeting.spec),
+        requested_at=meeting.requested_at,
+        started_at=None if _was_scheduled(meeting) else meeting.started_at,
+        empty_room_timeout_s=meeting.empty_room_timeout_s,
+        idempotency_key=meeting.idempotency_key,
+    )
+    return MeetingRequested.new(
+        id=f"requested:{meeting.id}",
+        source=SOURCE,
+        subject=subject_of(MeetingRequested, meeting.tenant, meeting.id),
+        tenant=meeting.tenant,
+        data=data,
+        time=meeting.requested_at,
+    )
+
+
+def job(meeting: Meeting, livekit_url: str, token: str, now: datetime) -> DispatchJob:
+    """The job of the meeting's present epoch. Raises `ValueError` if no epoch was given yet."""
+    if meeting.started_at is None or meeting.epoch == 0:
+        raise ValueError(f"meeting {meeting.id} has no epoch")
+    data = DispatchJobData(
+        **dict(meeting.spec),
+        job_id=new_id("job"),
+        epoch=meeting.epoch,
+        started_at=meeting.started_at,
+        issued_at=now,
+        livekit_url=livekit_url,
+        identity=identity(meeting),
+        token=token,
+        empty_room_timeout_s=meeting.empty_room_timeout_s,
+    )
+    return DispatchJob.new(
+        id=f"job:{meeting.id}:{meeting.epoch}",
+        source=SOURCE,
+        subject=subject_of(DispatchJob, meeting.tenant, meeting.id),
+        tenant=meeting.tenant,
+        data=data,
+        time=now,
+    )
+
+
+def started(meeting: Meeting, agent: AgentRef) -> MeetingStarted:
+    """The agent is in the room for the first time."""
+    data = MeetingStartedData(
+        meeting_id=meeting.id,
+        room=meeting.spec.room,
+        room_sid=agent.room_sid,
+        started_at=meeting.started_at or agent.joined_at,
+        joined_at=agent.joined_at,
+        epoch=agent.epoch,
+    )
+    return MeetingStarted.new(
+        id=f"started:{meeting.id}",
+        source=SOURCE,
+        subject=subject_of(MeetingStarted, meeting.tenant, meeting.id),
+        tenant=meeting.tenant,
+        data=data,
+    )
+
+
+def ended(meeting: Meeting, reason: EndReason, now: datetime) -> MeetingEnded:
+    """The meeting is over."""
+    data = MeetingEndedData(
+        meeting_id=meeting.id, room=meeting.spec.room, started_at=meeting.started_at, ended_at=now, reason=reason
+    )
+    return MeetingEnded.new(
+        id=f"ended:{meeting.id}",
+        source=SOURCE,
+        subject=subject_of(MeetingEnded, meeting.tenant, meeting.id),
+        tenant=meeting.tenant,
+        data=data,
+        time=now,
+    )
+
+
+def failed(meeting: Meeting, reason: str, detail: str, now: datetime) -> MeetingFailed:
+    """No agent could be brought into the room."""
+    data = MeetingFailedData(meeting_id=meeting.id, room=meeting.spec.room, failed_at=now, reason=reason, detail=detail)
+    return MeetingFailed.new(
+        id=f"failed:{meeting.id}",
+        source=SOURCE,
+        subject=subject_of(MeetingFailed, meeting.tenant, meeting.id),
+        tenant=meeting.tenant,
+        data=data,
+        time=now,
+    )
+
+
+def _was_scheduled(meeting: Meeting) -> bool:
+    return meeting.spec.join_at is not None and meeting.spec.join_at > meeting.requested_at

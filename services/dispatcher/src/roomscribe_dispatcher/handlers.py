@@ -1,0 +1,164 @@
+"""What the dispatcher does with each command and event."""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from roomscribe_common.bus import Bus
+from roomscribe_common.contracts.agent import AgentJoined, AgentLeft, AgentRef
+from roomscribe_common.contracts.commands import Done, EndMeeting, LeaveRoom, MeetingView, StartMeeting
+from roomscribe_common.contracts.livekit import LivekitEvent
+from roomscribe_common.contracts.meeting import EndReason
+from roomscribe_common.delivery import Delivery
+from roomscribe_common.errors import FieldError, ProblemError
+from roomscribe_common.settings import env_name
+from roomscribe_common.subjects import leave_room
+
+from roomscribe_dispatcher import domain, events
+from roomscribe_dispatcher.adapters.livekit import Livekit
+from roomscribe_dispatcher.adapters.store import MeetingStore
+from roomscribe_dispatcher.catalog import Catalog
+from roomscribe_dispatcher.domain import Meeting
+from roomscribe_dispatcher.lifecycle import Lifecycle
+from roomscribe_dispatcher.settings import DispatcherSettings
+
+log = logging.getLogger(__name__)
+
+_LONGEST_EMPTY_ROOM_S = 86_400.0
+
+
+class Admission(Protocol):
+    """Says whether a tenant may have one more meeting: where caps and quotas are asked."""
+
+    async def admit(self, command: StartMeeting) -> None:
+        """Raises `ProblemError` if not."""
+        ...
+
+
+class Dispatcher:
+    """Starts and ends meetings, and follows their agents. Every way in (REST, LiveKit's agent socket) calls `start`."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        store: MeetingStore,
+        catalog: Catalog,
+        lifecycle: Lifecycle,
+        livekit: Livekit | None,
+        settings: DispatcherSettings,
+        admissions: Sequence[Admission] = (),
+    ) -> None:
+        self._bus = bus
+        self._store = store
+        self._catalog = catalog
+        self._lifecycle = lifecycle
+        self._livekit = livekit
+        self._settings = settings
+        self._admissions = admissions
+
+    async def start(self, command: StartMeeting) -> MeetingView:
+        """Attend a room. Raises `ProblemError`; or `Retryable`, after which the meeting may yet be attended."""
+        self._check(command)
+        for admission in self._admissions:
+            await admission.admit(command)
+        asked = domain.requested(command, datetime.now(UTC), self._settings.dispatcher_empty_room_timeout_s)
+        found = await self._catalog.claim(asked)
+        if found is not None and (found.id != asked.id or found.epoch or found.state != "dispatching"):
+            return await self._existing(found, command)
+        if asked.state == "scheduled":
+            await self._lifecycle.announce(asked)
+            return asked.view(created=True)
+        issued = await self._lifecycle.issue(found or asked)
+        return issued.view(created=True)
+
+    async def _existing(self, found: Meeting, command: StartMeeting) -> MeetingView:
+        same_key = command.idempotency_key is not None and command.idempotency_key == found.idempotency_key
+        if found.ending is not None and not found.over and not same_key and found.id != command.spec.meeting_id:
+            detail = f"The meeting {found.id} in this room is about to end; try again in a few seconds."
+            raise ProblemError.of("meeting-ending", 409, "The room's meeting is ending", detail)
+        if not found.over:
+            await self._lifecycle.announce(found)  # whoever claimed it may have died before it was said
+        return found.view(created=False)
+
+    def _check(self, command: StartMeeting) -> None:
+        if self._livekit is None:
+            detail = f"No agent can join a room: {env_name('livekit_url')} is not set for the dispatcher."
+            raise ProblemError.of("livekit-not-configured", 503, "LiveKit is not configured", detail)
+        timeout_s = command.empty_room_timeout_s
+        if timeout_s is not None and not 0 < timeout_s <= _LONGEST_EMPTY_ROOM_S:
+            field = FieldError(
+                field="empty_room_timeout_s", detail=f"more than 0 and at most {_LONGEST_EMPTY_ROOM_S:g}"
+            )
+            detail = f"{field.field}: {field.detail}"
+            raise ProblemError.of("invalid-request", 422, "Invalid request", detail, [field])
+
+    async def end(self, command: EndMeeting) -> Done:
+        """The agent is to leave. Returns once it said it will, or once the meeting has ended without one."""
+        meeting = await self._catalog.find(command.tenant, command.meeting_id)
+        if meeting is None:
+            detail = f"There is no meeting {command.meeting_id}."
+            raise ProblemError.of("meeting-not-found", 404, "No such meeting", detail)
+        await self._end(meeting, command.reason)
+        return Done()
+
+    async def _end(self, meeting: Meeting, reason: EndReason) -> None:
+        ending = await self._lifecycle.end(meeting, reason)
+        if ending is None:
+            # It was ending already, perhaps by somebody who died before telling the agent: so tell it again.
+            ending = await self._catalog.find(meeting.tenant, meeting.id)
+        if ending is None or ending.over:
+            return
+        if ending.epoch == 0 or not await self._tell_to_leave(ending):
+            await self._lifecycle.conclude(ending)
+
+    async def _tell_to_leave(self, meeting: Meeting) -> bool:
+        order = LeaveRoom(epoch=meeting.epoch, reason=meeting.ending or "requested")
+        subject = leave_room(meeting.tenant, meeting.id)
+        try:
+            await self._bus.request(subject, order, Done, self._settings.dispatcher_leave_timeout_s)
+        except ProblemError as error:
+            log.info("no agent took the order to leave", extra={"meeting": meeting.id, "reason": error.problem.type})
+            return False
+        return True
+
+    async def agent_joined(self, event: AgentJoined, delivery: Delivery) -> None:
+        """The meeting is live."""
+        meeting = await self._catalog.find(event.tenant, event.data.meeting_id)
+        if meeting is not None:
+            await self._joined(meeting, event.data)
+
+    async def _joined(self, meeting: Meeting, agent: AgentRef) -> Meeting | None:
+        """The meeting with this agent in it; None if it is over or the agent is not its present one."""
+        if meeting.over or agent.epoch < meeting.epoch:
+            return None
+        await self._lifecycle.once(events.started(meeting, agent))
+        changed = await self._catalog.change(meeting, lambda known: domain.joined(known, agent))
+        known = changed or await self._catalog.find(meeting.tenant, meeting.id)
+        return known if known is not None and not known.over and known.epoch == agent.epoch else None
+
+    async def agent_left(self, event: AgentLeft, delivery: Delivery | None = None) -> None:
+        """The meeting ends with its agent, or wants the next one."""
+        meeting = await self._catalog.find(event.tenant, event.data.meeting_id)
+        # Replicas may hear of the leaving before the joining.
+        meeting = None if meeting is None else await self._joined(meeting, event.data)
+        if meeting is None:
+            return
+        reason = domain.ENDINGS.get(event.data.reason)
+        if reason is not None:
+            meeting = await self._lifecycle.end(meeting, reason) or await self._catalog.find(meeting.tenant, meeting.id)
+        if meeting is None or meeting.over:
+            return
+        if meeting.ending is not None:
+            await self._lifecycle.conclude(meeting)
+        else:
+            await self._lifecycle.step(meeting, attended=False)
+
+    async def room_event(self, event: LivekitEvent, delivery: Delivery) -> None:
+        """LiveKit closed a room. Of an earlier room of that name it says nothing about ours."""
+        if event.data.event != "room_finished":
+            return
+        for tenant, meeting_id in await self._store.in_room(event.data.room):
+            meeting = await self._catalog.find(tenant, meeting_id)
+            if meeting is not None and meeting.room_sid is not None and meeting.room_sid == event.data.room_sid:
+                await self._end(meeting, "room_closed")

@@ -1,0 +1,98 @@
+"""Looks at every wanted meeting once a second, whichever replica comes first: is it due, is its agent still there?"""
+
+import asyncio
+import contextlib
+import logging
+from datetime import UTC, datetime
+from typing import Final
+
+from roomscribe_common import logs
+from roomscribe_common.errors import Retryable
+from roomscribe_common.lease import Leases
+
+from roomscribe_dispatcher import domain
+from roomscribe_dispatcher.adapters.history import History
+from roomscribe_dispatcher.adapters.redis import asking_redis
+from roomscribe_dispatcher.adapters.store import MeetingStore
+from roomscribe_dispatcher.catalog import Catalog
+from roomscribe_dispatcher.domain import Meeting, Policy
+from roomscribe_dispatcher.handlers import Dispatcher
+from roomscribe_dispatcher.lifecycle import Lifecycle
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 16
+_ONE_MEETING_S: Final = 15.0
+
+
+class Watch:
+    """The dispatcher's clock."""
+
+    def __init__(
+        self,
+        store: MeetingStore,
+        catalog: Catalog,
+        history: History,
+        leases: Leases,
+        lifecycle: Lifecycle,
+        dispatcher: Dispatcher,
+        policy: Policy,
+        tick_s: float,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._history = history
+        self._leases = leases
+        self._lifecycle = lifecycle
+        self._dispatcher = dispatcher
+        self._policy = policy
+        self._tick_s = tick_s
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until stopped. Being cancelled is not enough: Redis and NATS clients wait with `asyncio.wait_for`, which
+        before Python 3.12 loses a cancellation that comes together with the answer.
+        """
+        while not stopping.is_set():
+            try:
+                await self._look()
+            except Retryable as error:
+                log.warning("meetings not looked at", extra={"reason": error.reason})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._tick_s):
+                    await stopping.wait()
+
+    async def _look(self) -> None:
+        await self._catalog.ensure_ready()
+        meetings = await self._store.due(self._tick_s)
+        if not meetings:
+            return
+        with asking_redis():
+            held = await self._leases.holders([meeting.id for meeting in meetings])
+        now = datetime.now(UTC)
+        await asyncio.gather(
+            *(
+                self._tend(meeting, meeting.id in held)
+                for meeting in meetings
+                if domain.next_step(meeting, meeting.id in held, now, self._policy) != "nothing"
+            )
+        )
+
+    async def _tend(self, meeting: Meeting, attended: bool) -> None:
+        with logs.bound(tenant=meeting.tenant, meeting=meeting.id):
+            try:
+                async with self._slots, asyncio.timeout(_ONE_MEETING_S):
+                    await self._act(meeting, attended)
+            except (Retryable, TimeoutError) as error:
+                log.warning("meeting not tended, trying again", extra={"error": str(error) or "took too long"})
+            except Exception:  # a boundary: one meeting must not stop the others
+                log.exception("meeting not tended")
+
+    async def _act(self, meeting: Meeting, attended: bool) -> None:
+        if not attended and meeting.joined_at is not None:
+            # Its agent gives the lease back when it leaves, and says why: that may not have been heard yet.
+            left = await self._history.last_left(meeting)
+            if left is not None and left.data.epoch == meeting.epoch:
+                return await self._dispatcher.agent_left(left)
+            log.warning("agent lost", extra={"epoch": meeting.epoch})
+        return await self._lifecycle.step(meeting, attended)
