@@ -14,7 +14,10 @@ class Command(BaseModel):
 
 
 class StartMeeting(Command):
-    """`command.v1.dispatcher.start_meeting`: attend a room. The same key, or a live meeting in the room, starts no second."""
+    """`command.v1.dispatcher.start_meeting`: attend a room.
+
+    The same key, or a live meeting in the room, starts no second.
+    """
 
     tenant: Token
     spec: MeetingSpec

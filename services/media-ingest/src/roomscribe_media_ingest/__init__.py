@@ -1,0 +1,1 @@
+"""Puts an agent into each room and turns every track into utterances."""

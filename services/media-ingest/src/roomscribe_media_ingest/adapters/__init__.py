@@ -1,0 +1,1 @@
+"""The edges of media-ingest: models, buses and rooms."""

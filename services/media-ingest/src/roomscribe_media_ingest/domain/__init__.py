@@ -1,0 +1,1 @@
+"""What media-ingest decides: pure functions of samples, probabilities and times."""

@@ -1,0 +1,1 @@
+"""The room process: one meeting, from joining the room to leaving it."""

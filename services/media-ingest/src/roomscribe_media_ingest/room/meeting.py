@@ -1,0 +1,190 @@
+"""One stay of the agent in a room: joins, listens, tells, and leaves with nothing left unsent."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from opentelemetry.trace import Tracer
+from roomscribe_common.bus import Bus
+from roomscribe_common.contracts.agent import AgentRef, Counters, LeaveReason
+from roomscribe_common.contracts.base import AnyEvent, Participant, Track
+from roomscribe_common.contracts.commands import Done, LeaveRoom
+from roomscribe_common.contracts.dispatch import DispatchJob
+from roomscribe_common.contracts.meeting import EndReason
+from roomscribe_common.contracts.transcript import TranscriptFinal, TranscriptInterim
+from roomscribe_common.errors import ProblemError
+from roomscribe_common.lease import Leases
+from roomscribe_common.subjects import leave_room, subject_of
+
+from roomscribe_media_ingest.adapters.clock import MeetingClock
+from roomscribe_media_ingest.adapters.livekit_room import LivekitRoom
+from roomscribe_media_ingest.adapters.silero import SileroVad
+from roomscribe_media_ingest.adapters.track_audio import TrackAudio
+from roomscribe_media_ingest.domain.config import AudioConfig
+from roomscribe_media_ingest.domain.utterance import TrackMeta
+from roomscribe_media_ingest.room.captions import Captions
+from roomscribe_media_ingest.room.heartbeat import Heartbeat
+from roomscribe_media_ingest.room.outbox import Outbox
+from roomscribe_media_ingest.room.place import Place
+from roomscribe_media_ingest.room.scene import Scene
+from roomscribe_media_ingest.room.tenure import Tenure
+from roomscribe_media_ingest.settings import IngestSettings
+
+log = logging.getLogger(__name__)
+
+_LAST_WORDS_S: Final = 1.0
+_REASONS: Final[dict[EndReason, LeaveReason]] = {
+    "requested": "requested",
+    "room_closed": "room_closed",
+    "empty_room": "empty_room",
+    "agent_lost": "requested",
+}
+
+
+class Stale(Exception):
+    """A later epoch has the meeting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a warm process has at hand before it knows its meeting."""
+
+    settings: IngestSettings
+    bus: Bus
+    leases: Leases
+    vad: SileroVad
+    tracer: Tracer
+    tally: Callable[[Counters], None]
+
+
+class Meeting:
+    """First `join`, then `stay`; `leave` ends the stay from anywhere, and the first reason counts."""
+
+    def __init__(self, job: DispatchJob, tools: Tools) -> None:
+        self._job = job.data
+        self._tools = tools
+        self._place = Place.of(job)
+        self._clock = MeetingClock(job.data.started_at)
+        self._leaving: asyncio.Future[LeaveReason] = asyncio.get_running_loop().create_future()
+        self._outbox = Outbox(tools.bus.publish)
+        self._scene = Scene(self._place, self._outbox.put, self._listen, self.leave)
+        self._room = LivekitRoom(self._scene)
+        self._captions = Captions(self._room, tools.tracer)
+        ttl_s = tools.settings.ingest_lease_ttl_s
+        self._tenure = Tenure(tools.leases, job.data.meeting_id, job.data.epoch, ttl_s)
+
+    def leave(self, reason: LeaveReason) -> None:
+        """Ends the stay."""
+        if not self._leaving.done():
+            self._leaving.set_result(reason)
+
+    async def join(self, claimed_at: float) -> int:
+        """Connects; returns the milliseconds since `claimed_at` (monotonic). Raises `Stale` or `NotConnected`.
+
+        Asked before connecting, for the agent's identity is the meeting's: a stale job would throw the right agent out.
+        """
+        settings = self._tools.settings
+        if not await self._tenure.take(settings.ingest_join_timeout_s + settings.ingest_lease_ttl_s):
+            raise Stale
+        await self._subscribe()
+        await self._room.connect(self._job.livekit_url, self._job.token, settings.ingest_join_timeout_s)
+        return max(0, round((time.monotonic() - claimed_at) * 1000))
+
+    async def stay(self, connect_ms: int) -> LeaveReason:
+        """Attends until there is a reason to leave; returns it when all is on the bus and the room is left."""
+        heartbeat = await self._heartbeat()
+        self._outbox.put(heartbeat.joined(connect_ms))
+        self._room.look()
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(part) for part in self._parts(heartbeat)]
+            reason = await self._leaving
+            await self._leave(reason, heartbeat)
+            for task in running:
+                task.cancel()
+        return reason
+
+    def _parts(self, heartbeat: Heartbeat) -> tuple[Coroutine[None, None, None], ...]:
+        settings = self._tools.settings
+        return (
+            self._outbox.run(),
+            self._captions.run(),
+            heartbeat.run(settings.ingest_heartbeat_s, self._beat),
+            self._until(self._tenure.keep(), "superseded"),
+            self._until(
+                self._scene.presence.until_empty(self._job.empty_room_timeout_s, settings.ingest_first_human_timeout_s),
+                "empty_room",
+            ),
+        )
+
+    async def _leave(self, reason: LeaveReason, heartbeat: Heartbeat) -> None:
+        log.info("leaving", extra={"reason": reason})
+        deadline = time.monotonic() + self._tools.settings.ingest_flush_timeout_s
+        await self._scene.tracks.close(self._tools.settings.ingest_flush_timeout_s)
+        if reason == "room_closed":
+            self._scene.roster.empty(reason)
+        self._outbox.put(heartbeat.beat(final=True))
+        if reason != "superseded":  # then the meeting is the other agent's to speak of
+            self._outbox.put(heartbeat.left(reason))
+        await self._outbox.flush(max(_LAST_WORDS_S, deadline - time.monotonic()))
+        if reason != "superseded":
+            await self._tenure.give_up()
+        await self._room.close()
+
+    async def _until(self, condition: Coroutine[None, None, None], reason: LeaveReason) -> None:
+        await condition
+        self.leave(reason)
+
+    async def _heartbeat(self) -> Heartbeat:
+        room_sid, participant_sid = await self._room.sids()
+        ref = AgentRef(
+            meeting_id=self._job.meeting_id,
+            room=self._job.room,
+            job_id=self._job.job_id,
+            epoch=self._job.epoch,
+            room_sid=room_sid,
+            participant_sid=participant_sid,
+            identity=self._job.identity,
+            node=self._tools.settings.instance,
+            joined_at=datetime.now(UTC),
+        )
+        return Heartbeat(self._place, ref, lambda: self._scene.tracks.counters, lambda: self._scene.roster.humans)
+
+    def _beat(self, event: AnyEvent) -> None:
+        self._outbox.put(event)
+        self._tools.tally(self._scene.tracks.counters)
+
+    async def _subscribe(self) -> None:
+        """Both end with the connection."""
+        bus = self._tools.bus
+        place = self._place
+        for event in (TranscriptInterim, TranscriptFinal):
+            await bus.subscribe(subject_of(event, place.tenant, place.meeting_id), self._captions.receive, event)
+        # Under a name of its own: in one queue group with its twin, only one of them would hear the command.
+        mine = Bus(bus.nc, bus.js, f"{bus.service}-{place.epoch}", self._tools.tracer)
+        await mine.reply(leave_room(place.tenant, place.meeting_id), self._told_to_leave, LeaveRoom)
+
+    async def _told_to_leave(self, command: LeaveRoom) -> Done:
+        if command.epoch < self._place.epoch:
+            raise ProblemError.of("stale-epoch", 409, "Stale epoch", f"epoch {self._place.epoch} is in the room")
+        self.leave(_REASONS[command.reason])
+        return Done()
+
+    def _listen(self, participant: Participant, track: Track) -> TrackAudio:
+        job = self._job
+        meta = TrackMeta(
+            tenant=self._place.tenant,
+            meeting_id=job.meeting_id,
+            room=job.room,
+            epoch=job.epoch,
+            started_at=job.started_at,
+            participant=participant,
+            track=track,
+            language=job.language,
+            keyterms=tuple(job.keyterms),
+        )
+        vad = self._tools.vad.track()
+        return TrackAudio(meta, vad=vad, bus=self._tools.bus, clock=self._clock, config=AudioConfig())

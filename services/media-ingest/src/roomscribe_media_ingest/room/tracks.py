@@ -1,0 +1,129 @@
+"""The tracks that are heard: one reader and one `TrackAudio` each, for as long as the track has its id."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from roomscribe_common.contracts.agent import Counters
+from roomscribe_common.contracts.base import Participant, Track
+
+from roomscribe_media_ingest.adapters.track_audio import TrackAudio
+from roomscribe_media_ingest.room.people import Frames, Person
+
+log = logging.getLogger(__name__)
+
+_LATE_FLUSH_S = 60.0
+"""A track that ended while the meeting goes on has time: the bus may be away."""
+
+
+@dataclass(slots=True)
+class _Heard:
+    participant_sid: str
+    audio: TrackAudio
+    publishing: asyncio.Task[None]
+    reading: asyncio.Task[None]
+
+
+class Tracks:
+    """All tracks of a room. Methods never wait, except `close`."""
+
+    def __init__(self, listen: Callable[[Participant, Track], TrackAudio]) -> None:
+        self._listen = listen
+        self._heard: dict[str, _Heard] = {}
+        self._ending: dict[asyncio.Task[None], TrackAudio] = {}
+        self._before = Counters()
+
+    @property
+    def counters(self) -> Counters:
+        """The sums over all tracks there ever were."""
+        sums = self._before.model_dump()
+        for audio in (*(heard.audio for heard in self._heard.values()), *self._ending.values()):
+            for name, value in audio.counters.model_dump().items():
+                sums[name] += value
+        return Counters(**sums)
+
+    def start(self, person: Person, track: Track, frames: Frames) -> None:
+        """Hears a track; if it was heard already its source was replaced, and the new one is read."""
+        heard = self._heard.get(track.id)
+        if heard is not None:
+            heard.reading.cancel()
+            heard.audio.mute()
+            heard.reading = asyncio.create_task(_read(frames, heard.audio))
+            return
+        audio = self._listen(person.participant, track)
+        publishing = asyncio.create_task(audio.run())
+        reading = asyncio.create_task(_read(frames, audio))
+        self._heard[track.id] = _Heard(person.sid, audio, publishing, reading)
+
+    def pause(self, track_id: str) -> None:
+        """The track cannot be heard for now."""
+        if (heard := self._heard.get(track_id)) is not None:
+            heard.reading.cancel()
+            heard.audio.mute()
+
+    def mute(self, track_id: str) -> None:
+        """The track was muted: what was open is over."""
+        if (heard := self._heard.get(track_id)) is not None:
+            heard.audio.mute()
+
+    def rename(self, person: Person) -> None:
+        """Somebody's tracks go by another name."""
+        for heard in self._heard.values():
+            if heard.participant_sid == person.sid:
+                heard.audio.rename(person.name)
+
+    def stop(self, track_id: str) -> None:
+        """The track is gone; what it said goes on to the bus."""
+        if (heard := self._heard.pop(track_id, None)) is not None:
+            self._end(heard, _LATE_FLUSH_S)
+
+    def stop_all_of(self, participant_sid: str) -> None:
+        """Somebody is gone, and so are their tracks."""
+        for track_id in [key for key, heard in self._heard.items() if heard.participant_sid == participant_sid]:
+            self.stop(track_id)
+
+    def stop_all_but(self, participant_sids: set[str]) -> None:
+        """Only these people are there."""
+        for heard in list(self._heard.values()):
+            if heard.participant_sid not in participant_sids:
+                self.stop_all_of(heard.participant_sid)
+
+    async def close(self, timeout_s: float) -> None:
+        """Ends all tracks and waits, within the time, until what they said is on the bus."""
+        for track_id in list(self._heard):
+            self._end(self._heard.pop(track_id), timeout_s)
+        if self._ending:
+            _, late = await asyncio.wait(self._ending, timeout=timeout_s + 1)
+            for task in late:
+                task.cancel()
+
+    def _end(self, heard: _Heard, timeout_s: float) -> None:
+        heard.reading.cancel()
+        task = asyncio.create_task(_finish(heard, timeout_s))
+        self._ending[task] = heard.audio
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        counters = self._ending.pop(task).counters
+        sums = {name: value + getattr(counters, name) for name, value in self._before.model_dump().items()}
+        self._before = Counters(**sums)
+
+
+async def _read(frames: Frames, audio: TrackAudio) -> None:
+    """Feeds the track until it ends. A fault in one track is that track's end, not the meeting's."""
+    try:
+        async with contextlib.aclosing(frames()) as decoded:
+            async for pcm in decoded:
+                audio.feed(pcm)
+    except Exception:
+        log.exception("track could not be read on")
+    audio.mute()
+
+
+async def _finish(heard: _Heard, timeout_s: float) -> None:
+    if not await heard.audio.close(timeout_s):
+        log.error("speech of a track did not reach the bus in time")
+    await asyncio.wait([heard.publishing, heard.reading], timeout=timeout_s)
+    heard.publishing.cancel()
