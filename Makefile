@@ -22,7 +22,7 @@ demo: setup ## hold a scripted meeting and show what comes out of it (ARGS="--ke
 	@$(RUN) roomscribe demo $(ARGS)
 
 test: servers ## every test, on real servers (ARGS="-k words" for some)
-	@$(RUN) pytest $(ARGS)
+	@tools/test.sh $(UV) $(ARGS)
 
 check: setup ## format, lint, types, imports, contracts
 	@$(RUN) ruff format --check
