@@ -1,0 +1,1 @@
+"""Writes the minutes, every item with checked citations."""

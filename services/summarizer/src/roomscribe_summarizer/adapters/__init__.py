@@ -1,0 +1,1 @@
+"""The streams minutes are made from."""

@@ -1,0 +1,1 @@
+"""What a transcript and minutes are, and what may stand in minutes."""

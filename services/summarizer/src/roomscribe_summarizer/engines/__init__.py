@@ -1,0 +1,1 @@
+"""Ways to write minutes, behind one protocol."""

@@ -1,0 +1,1 @@
+"""What the extractive engine knows of English meetings: one module per kind of statement."""

@@ -1,0 +1,1 @@
+"""The ledger: exact billable minutes from events."""

@@ -1,0 +1,1 @@
+"""The database, LiveKit and the price file behind small classes."""

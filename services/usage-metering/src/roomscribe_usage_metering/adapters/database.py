@@ -1,0 +1,48 @@
+"""The engine for a database URL, set up so that a commit is on disk before anybody is told."""
+
+import sqlite3
+from typing import cast
+
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from roomscribe_usage_metering.adapters.schema import create
+
+_BUSY_MS = 5_000
+
+
+def open_engine(url: str, statement_timeout_s: float) -> AsyncEngine:
+    """An engine; it connects when first used. Waits for locks and statements are bounded."""
+    if url.startswith("sqlite"):
+        engine = create_async_engine(url, connect_args={"timeout": statement_timeout_s})
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        return engine
+    return create_async_engine(
+        url,
+        pool_size=5,
+        max_overflow=5,
+        pool_timeout=statement_timeout_s,
+        pool_pre_ping=True,
+        connect_args={"timeout": statement_timeout_s, "command_timeout": statement_timeout_s},
+    )
+
+
+def _prepare_sqlite(dbapi_connection: object, _: ConnectionPoolEntry) -> None:
+    connection = cast(sqlite3.Connection, dbapi_connection)  # aiosqlite's adapter has the same cursor
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+async def create_tables(engine: AsyncEngine) -> None:
+    """Makes the tables that are missing."""
+    async with engine.begin() as connection:
+        await connection.run_sync(create)
+
+
+async def ping(engine: AsyncEngine) -> None:
+    """Raises unless the database answers."""
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))

@@ -1,0 +1,93 @@
+"""The composition root of usage-metering."""
+
+import asyncio
+
+from livekit.api import LiveKitAPI
+from roomscribe_common.contracts.agent import AgentHeartbeat, AgentJoined, AgentLeft
+from roomscribe_common.contracts.commands import GetMeetingUsage, GetPeriodUsage
+from roomscribe_common.contracts.livekit import LivekitEvent
+from roomscribe_common.contracts.meeting import MeetingEnded, MeetingRequested, MeetingStarted
+from roomscribe_common.contracts.stt import SttFinal
+from roomscribe_common.contracts.usage import LlmUsage
+from roomscribe_common.service import Service, StartFailed
+from roomscribe_common.settings import redact
+from roomscribe_common.subjects import MEETING_USAGE, PERIOD_USAGE
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from roomscribe_usage_metering.adapters import database
+from roomscribe_usage_metering.adapters.ledgers import Ledgers
+from roomscribe_usage_metering.adapters.livekit_rooms import LivekitRooms
+from roomscribe_usage_metering.adapters.prices import load_book
+from roomscribe_usage_metering.adapters.store import EvidenceStore
+from roomscribe_usage_metering.adapters.writer import EvidenceWriter
+from roomscribe_usage_metering.closer import Closer, Times
+from roomscribe_usage_metering.handlers import Commands, Evidence
+from roomscribe_usage_metering.poller import Poller
+from roomscribe_usage_metering.settings import Settings
+
+NAME = "usage-metering"
+_CONCURRENCY = 4
+"""Messages of one consumer handled at once, so that they share commits."""
+_LIVEKIT_TIMEOUT_S = 5.0
+
+
+async def build(service: Service[Settings]) -> None:
+    """Connects, builds and subscribes."""
+    settings = service.settings
+    engine = await _connect(settings)
+    service.on_close(engine.dispose)
+    service.check("database", lambda: database.ping(engine))
+    store = EvidenceStore(engine, int(settings.usage_quiet_s * 1000))
+    writer = EvidenceWriter(store, settings.usage_database_timeout_s)
+    ledgers = Ledgers(store, load_book(settings.usage_price_book))
+    service.spawn("writer", writer.run())
+    _consume(service, Evidence(writer))
+    commands = Commands(ledgers)
+    service.reply(MEETING_USAGE, commands.meeting, GetMeetingUsage)
+    service.reply(PERIOD_USAGE, commands.period, GetPeriodUsage)
+    times = Times(look_every_s=min(1.0, settings.usage_quiet_s), grace_s=settings.usage_close_grace_s)
+    service.spawn("closer", Closer(store, ledgers, service.publish, service.source, times).run())
+    _poll(service, store, writer)
+
+
+def _consume(service: Service[Settings], evidence: Evidence) -> None:
+    meetings = "usage-metering-meetings"
+    service.consume(
+        meetings, evidence.on_meeting, MeetingRequested, MeetingStarted, MeetingEnded, concurrency=_CONCURRENCY
+    )
+    service.consume(meetings, evidence.on_agent, AgentJoined, AgentHeartbeat, AgentLeft, concurrency=_CONCURRENCY)
+    service.consume("usage-metering-stt-results", evidence.on_final, SttFinal, concurrency=_CONCURRENCY)
+    service.consume("usage-metering-usage", evidence.on_tokens, LlmUsage, concurrency=_CONCURRENCY)
+    service.consume("usage-metering-livekit", evidence.on_webhook, LivekitEvent, concurrency=_CONCURRENCY)
+
+
+async def _connect(settings: Settings) -> AsyncEngine:
+    engine = database.open_engine(settings.database_url, settings.usage_database_timeout_s)
+    try:
+        async with asyncio.timeout(settings.start_timeout_s):
+            await _create_tables(engine)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        await engine.dispose()
+        where = redact(settings.database_url)
+        raise StartFailed(f"database {where} (ROOMSCRIBE_DATABASE_URL) cannot be used: {error}") from error
+    return engine
+
+
+async def _create_tables(engine: AsyncEngine) -> None:
+    while True:
+        try:
+            return await database.create_tables(engine)
+        except OSError:  # it may be starting, as we are
+            await asyncio.sleep(0.5)
+
+
+def _poll(service: Service[Settings], store: EvidenceStore, writer: EvidenceWriter) -> None:
+    settings = service.settings
+    if settings.livekit_url is None or settings.livekit_api_key is None or settings.livekit_api_secret is None:
+        return
+    http = settings.livekit_url.replace("ws", "http", 1)
+    api = LiveKitAPI(http, settings.livekit_api_key, settings.livekit_api_secret.get_secret_value())
+    service.on_close(api.aclose)
+    rooms = LivekitRooms(api, _LIVEKIT_TIMEOUT_S)
+    service.spawn("poller", Poller(rooms, store, writer, service.source).run(settings.usage_poll_every_s))

@@ -1,0 +1,61 @@
+"""Events become evidence, commands become ledgers."""
+
+from roomscribe_common.contracts.commands import GetMeetingUsage, GetPeriodUsage, PeriodUsage
+from roomscribe_common.contracts.livekit import LivekitEvent
+from roomscribe_common.contracts.stt import SttFinal
+from roomscribe_common.contracts.usage import LlmUsage, MeetingUsageData
+from roomscribe_common.delivery import Delivery
+from roomscribe_common.errors import ProblemError
+
+from roomscribe_usage_metering.adapters.ledgers import Ledgers
+from roomscribe_usage_metering.adapters.writer import EvidenceWriter
+from roomscribe_usage_metering.domain import translate
+from roomscribe_usage_metering.domain.evidence import MeetingKey
+
+
+class Evidence:
+    """Stores what events say. Each returns after the commit, so an acked event is in the database."""
+
+    def __init__(self, writer: EvidenceWriter) -> None:
+        self._writer = writer
+
+    async def on_meeting(self, event: translate.MeetingEvent, _: Delivery) -> None:
+        """A meeting was asked for, began or ended."""
+        await self._writer.add(translate.of_meeting(event))
+
+    async def on_agent(self, event: translate.AgentEvent, _: Delivery) -> None:
+        """An agent joined, lives or left."""
+        await self._writer.add(translate.of_agent(event))
+
+    async def on_final(self, event: SttFinal, _: Delivery) -> None:
+        """An utterance was recognised."""
+        await self._writer.add(translate.of_final(event))
+
+    async def on_tokens(self, event: LlmUsage, _: Delivery) -> None:
+        """A model was asked."""
+        await self._writer.add(translate.of_tokens(event))
+
+    async def on_webhook(self, event: LivekitEvent, _: Delivery) -> None:
+        """LiveKit said something; most of it is not about use."""
+        record = translate.of_webhook(event)
+        if record is not None:
+            await self._writer.add(record)
+
+
+class Commands:
+    """Answers from the database. A tenant is told of its own meetings only."""
+
+    def __init__(self, ledgers: Ledgers) -> None:
+        self._ledgers = ledgers
+
+    async def meeting(self, command: GetMeetingUsage) -> MeetingUsageData:
+        """The ledger of one meeting, now. Raises `ProblemError` (404) if the tenant has no such meeting."""
+        usage = await self._ledgers.meeting_usage(MeetingKey(command.tenant, command.meeting_id))
+        if usage is None:
+            detail = f"no usage is known of a meeting {command.meeting_id}"
+            raise ProblemError.of("no-such-meeting", 404, "No such meeting", detail)
+        return usage
+
+    async def period(self, command: GetPeriodUsage) -> PeriodUsage:
+        """The sums of a calendar month. Raises `ProblemError` (422) if `period` is none."""
+        return await self._ledgers.period_usage(command.tenant, command.period)

@@ -1,0 +1,34 @@
+"""Settings of usage-metering."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from roomscribe_common.settings import CommonSettings, DatabaseSettings
+
+from roomscribe_usage_metering.adapters.prices import BookName
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(CommonSettings, DatabaseSettings):
+    """`ROOMSCRIBE_…` variables. Without `livekit_url` rooms are not polled and webhooks are the only SFU evidence."""
+
+    livekit_url: Annotated[str, Field(pattern=r"^wss?://.+")] | None = None
+    livekit_api_key: str | None = Field(default=None, validate_default=True)
+    livekit_api_secret: SecretStr | None = Field(default=None, validate_default=True)
+    usage_poll_every_s: Seconds = 30.0
+    """How often the rooms of meetings that run are polled."""
+    usage_close_grace_s: Seconds = 120.0
+    """How long after a meeting's end its ledger stays open for a leave that may never come."""
+    usage_quiet_s: Seconds = 2.0
+    """How long a meeting must bring no new evidence before its ledger is closed."""
+    usage_price_book: BookName = "livekit-ship"
+    """The list prices of the estimate."""
+    usage_database_timeout_s: Seconds = 10.0
+
+    @field_validator("livekit_api_key", "livekit_api_secret")
+    @classmethod
+    def _comes_with_url(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.data.get("livekit_url") is not None:
+            raise ValueError("is needed with ROOMSCRIBE_LIVEKIT_URL")
+        return value

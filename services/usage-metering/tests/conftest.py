@@ -1,0 +1,125 @@
+"""Databases of both kinds, and the service on a real NATS."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import nats
+import pytest
+from nats.aio.client import Client
+from roomscribe_common.bus import Bus
+from roomscribe_common.contracts.base import AnyEvent
+from roomscribe_common.contracts.commands import GetMeetingUsage, GetPeriodUsage, PeriodUsage
+from roomscribe_common.contracts.usage import MeetingUsage, MeetingUsageData
+from roomscribe_common.service import Service
+from roomscribe_common.stored import stored
+from roomscribe_common.subjects import MEETING_USAGE, PERIOD_USAGE, subject_of
+from roomscribe_common.testing.service import running_service
+from roomscribe_usage_metering.adapters import database
+from roomscribe_usage_metering.adapters.ledgers import Ledgers
+from roomscribe_usage_metering.adapters.prices import load_book
+from roomscribe_usage_metering.adapters.store import EvidenceStore
+from roomscribe_usage_metering.app import build
+from roomscribe_usage_metering.settings import Settings
+
+Running = AbstractAsyncContextManager[Service[Settings]]
+Start = Callable[..., Running]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/usage.db"
+    return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[EvidenceStore]:
+    engine = database.open_engine(database_url, 10)
+    await database.create_tables(engine)
+    yield EvidenceStore(engine, quiet_ms=0)
+    await engine.dispose()
+
+
+@pytest.fixture
+def ledgers(store: EvidenceStore) -> Ledgers:
+    return Ledgers(store, load_book("livekit-ship"))
+
+
+@pytest.fixture
+def metering(streams: str, database_url: str) -> Start:
+    """Starts a replica: `async with metering():`."""
+
+    def start(**settings: str | float) -> Running:
+        defaults = {"nats_url": streams, "database_url": database_url, "usage_quiet_s": 0.1}
+        return running_service("usage-metering", Settings.model_validate({**defaults, **settings}), build)
+
+    return start
+
+
+class Bench:
+    """Stands for the services around usage-metering."""
+
+    def __init__(self, nc: Client) -> None:
+        self.nc = nc
+        self.js = nc.jetstream()  # pyright: ignore[reportUnknownMemberType]  # untyped in nats-py
+        self.bus = Bus(nc, self.js, "test")
+
+    async def say(self, *events: AnyEvent) -> None:
+        """Publish without an id, so that no dedupe window stands between a test and a duplicate."""
+        for event in events:
+            await self.js.publish(event.subject, event.to_bytes())
+
+    async def usage(self, meeting_id: str = "mtg_1", tenant: str = "acme") -> MeetingUsageData:
+        command = GetMeetingUsage(tenant=tenant, meeting_id=meeting_id)
+        return await self.bus.request(MEETING_USAGE, command, MeetingUsageData)
+
+    async def period(self, period: str, tenant: str = "acme") -> PeriodUsage:
+        return await self.bus.request(PERIOD_USAGE, GetPeriodUsage(tenant=tenant, period=period), PeriodUsage)
+
+    async def told(self, meeting_id: str = "mtg_1", tenant: str = "acme") -> list[MeetingUsage]:
+        subject = subject_of(MeetingUsage, tenant, meeting_id)
+        return [MeetingUsage.model_validate_json(m.data) async for m in stored(self.nc, "USAGE", subject)]
+
+    async def dead(self) -> int:
+        return (await self.js.stream_info("DEAD_LETTERS")).state.messages
+
+    async def settled(self) -> bool:
+        """Everything published so far was handled and acked."""
+        for stream, consumer in _CONSUMERS.items():
+            info = await self.js.consumer_info(stream, consumer)
+            if info.num_pending or info.num_ack_pending:
+                return False
+        return True
+
+    async def until_told(self, count: int = 1, meeting_id: str = "mtg_1") -> list[MeetingUsage]:
+        async def reached() -> bool:
+            return len(await self.told(meeting_id)) >= count
+
+        await until(reached)
+        return await self.told(meeting_id)
+
+
+_CONSUMERS = {
+    "MEETINGS": "usage-metering-meetings",
+    "STT_RESULTS": "usage-metering-stt-results",
+    "USAGE": "usage-metering-usage",
+    "LIVEKIT": "usage-metering-livekit",
+}
+
+
+async def until(reached: Callable[[], Awaitable[bool]], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not await reached():
+        assert time.monotonic() < deadline, "the condition was not reached in time"
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def bench(streams: str) -> AsyncIterator[Bench]:
+    nc = await nats.connect(streams, connect_timeout=5)  # pyright: ignore[reportUnknownMemberType]  # untyped in nats-py
+    yield Bench(nc)
+    await nc.close()

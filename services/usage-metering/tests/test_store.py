@@ -1,0 +1,184 @@
+"""Evidence on both databases."""
+
+import asyncio
+import itertools
+import random
+
+import pytest
+from roomscribe_common.contracts.agent import AgentHeartbeat, AgentJoined, AgentLeft
+from roomscribe_common.contracts.base import AnyEvent
+from roomscribe_common.contracts.livekit import LivekitEvent
+from roomscribe_common.contracts.meeting import MeetingEnded, MeetingRequested, MeetingStarted
+from roomscribe_common.contracts.stt import SttFinal
+from roomscribe_common.contracts.usage import LlmUsage
+from roomscribe_common.errors import Retryable
+from roomscribe_usage_metering.adapters.ledgers import Ledgers
+from roomscribe_usage_metering.adapters.store import EvidenceStore, Room
+from roomscribe_usage_metering.adapters.writer import EvidenceWriter
+from roomscribe_usage_metering.domain import translate
+from roomscribe_usage_metering.domain.evidence import MeetingKey, Record
+from roomscribe_usage_metering.domain.lines import epoch_ms
+
+from .events import START, Meeting
+
+KEY = MeetingKey("acme", "mtg_1")
+
+
+def record(event: AnyEvent) -> Record:
+    match event:
+        case MeetingRequested() | MeetingStarted() | MeetingEnded():
+            return translate.of_meeting(event)
+        case AgentJoined() | AgentHeartbeat() | AgentLeft():
+            return translate.of_agent(event)
+        case SttFinal():
+            return translate.of_final(event)
+        case LlmUsage():
+            return translate.of_tokens(event)
+        case LivekitEvent():
+            found = translate.of_webhook(event)
+            assert found is not None
+            return found
+        case _:
+            raise AssertionError(event)
+
+
+def life(meeting: Meeting | None = None) -> list[Record]:
+    return [record(event) for event in (meeting or Meeting()).life()]
+
+
+async def test_the_ledger_of_a_whole_life(store: EvidenceStore, ledgers: Ledgers) -> None:
+    await store.add(life(), 0)
+    usage = await ledgers.meeting_usage(KEY)
+    assert usage is not None
+    # Anna 74 s and the agent 75 s are two minutes each, Bo's 8 s one.
+    assert usage.totals == {
+        "webrtc_participant_minutes": "5",
+        "agent_session_minutes": "2",
+        "stt_audio_minutes": "0.033333333333",
+        "llm_input_tokens": "100",
+        "llm_output_tokens": "10",
+    }
+    assert not any(line.open for line in usage.lines)
+    assert usage.estimate is not None
+    # 5 × 0.0005 + 2 × 0.01 + 2 s of 0.006 a minute
+    assert usage.estimate.total == "0.0227"
+
+
+async def test_evidence_that_comes_again_is_stored_once(store: EvidenceStore, ledgers: Ledgers) -> None:
+    records = life()
+    assert await store.add(records + records, 0) == len(records)
+    once = await ledgers.meeting_usage(KEY)
+    assert await store.add(records, 1) == 0
+    assert await ledgers.meeting_usage(KEY) == once
+
+
+async def test_order_and_batches_do_not_matter(store: EvidenceStore, ledgers: Ledgers) -> None:
+    digests: set[str] = set()
+    for seed, tenant in itertools.product(range(3), ("acme", "globex")):
+        shuffled = life(Meeting(f"mtg_{seed}", tenant, f"RM_{seed}_{tenant}"))
+        random.Random(seed).shuffle(shuffled)
+        for start in range(0, len(shuffled), seed + 1):
+            await store.add(shuffled[start : start + seed + 1], 0)
+        usage = await ledgers.meeting_usage(MeetingKey(tenant, f"mtg_{seed}"))
+        assert usage is not None
+        digests.add(str(usage.totals))
+    assert len(digests) == 1
+
+
+async def test_writers_at_the_same_time_lose_and_double_nothing(store: EvidenceStore, ledgers: Ledgers) -> None:
+    records = life()
+    async with asyncio.TaskGroup() as group:
+        for start in range(4):
+            for one in records[start:] + records[:start]:
+                group.create_task(store.add([one], 0))
+    usage = await ledgers.meeting_usage(KEY)
+    assert usage is not None
+    assert usage.totals["webrtc_participant_minutes"] == "5"
+
+
+async def test_tenants_with_the_same_meeting_id_never_meet(store: EvidenceStore, ledgers: Ledgers) -> None:
+    await store.add(life(Meeting("mtg_1", "acme", "RM_1")), 0)
+    await store.add([record(Meeting("mtg_1", "globex", "RM_2").final("utt_9", 60_000))], 0)
+    ours, theirs = [await ledgers.meeting_usage(MeetingKey(tenant, "mtg_1")) for tenant in ("acme", "globex")]
+    assert ours is not None
+    assert theirs is not None
+    assert ours.totals["stt_audio_minutes"] == "0.033333333333"
+    assert {line.line_id for line in theirs.lines} == {"stt:TR_anna:moonshine/tiny"}
+    assert await ledgers.meeting_usage(MeetingKey("initech", "mtg_1")) is None
+
+
+async def test_a_second_meeting_in_the_room_takes_nothing_from_the_first(
+    store: EvidenceStore, ledgers: Ledgers
+) -> None:
+    await store.add(life(Meeting("mtg_1", "acme", "RM_1")), 0)
+    before = await ledgers.meeting_usage(KEY)
+    await store.add([record(Meeting("mtg_2", "globex", "RM_1").agent_joined())], 0)
+    assert before is not None
+    both = [await ledgers.meeting_usage(key) for key in (KEY, MeetingKey("globex", "mtg_2"))]
+    connections = [line.line_id for usage in both if usage for line in usage.lines if line.line_id[:6] == "webrtc"]
+    assert sorted(connections) == sorted(line.line_id for line in before.lines if line.line_id[:6] == "webrtc")
+
+
+async def test_a_month_holds_the_meetings_that_began_in_it(store: EvidenceStore, ledgers: Ledgers) -> None:
+    for n in (1, 2):
+        await store.add(life(Meeting(f"mtg_{n}", "acme", f"RM_{n}")), 0)
+    await store.add(life(Meeting("mtg_3", "globex", "RM_3")), 0)
+    month = await ledgers.period_usage("acme", "2026-11")
+    assert [usage.meeting_id for usage in month.meetings] == ["mtg_1", "mtg_2"]
+    assert month.totals["webrtc_participant_minutes"] == "10"
+    assert month.totals["stt_audio_minutes"] == "0.066666666667"
+    for empty in ("2026-10", "2026-12"):
+        assert (await ledgers.period_usage("acme", empty)).meetings == []
+
+
+async def test_a_ledger_kept_at_closing_is_used_until_new_evidence_comes(
+    store: EvidenceStore, ledgers: Ledgers
+) -> None:
+    await store.add(life(), 0)
+    derived = await ledgers.derive(KEY)
+    assert derived is not None
+    kept = ledgers.usage(derived.ledger, closed=True).model_copy(update={"room": "as kept"})
+    await store.close(derived.meeting, kept.digest, kept.model_dump_json())
+    assert [m.room for m in (await ledgers.period_usage("acme", "2026-11")).meetings] == ["as kept"]
+    await store.add([record(Meeting().webhook("participant_left", "PA_late", 30, 25))], 0)
+    month = await ledgers.period_usage("acme", "2026-11")
+    assert [m.room for m in month.meetings] == ["planning"]
+    assert month.totals["webrtc_participant_minutes"] == "6"
+
+
+async def test_closing_on_old_evidence_is_refused(store: EvidenceStore, ledgers: Ledgers) -> None:
+    await store.add(life(), 0)
+    derived = await ledgers.derive(KEY)
+    assert derived is not None
+    await store.add([record(Meeting().heartbeat(2))], 5)
+    await store.close(derived.meeting, derived.ledger.digest, "{}")
+    assert await store.due(10, 10) == [KEY]
+
+
+async def test_rooms_are_polled_until_their_meeting_is_closed(store: EvidenceStore, ledgers: Ledgers) -> None:
+    started = epoch_ms(START)
+    await store.add(life(), 0)
+    assert await store.rooms_to_poll(started, 10) == [Room("planning", "RM_1")]
+    assert await store.rooms_to_poll(started + 1, 10) == []
+    derived = await ledgers.derive(KEY)
+    assert derived is not None
+    await store.close(derived.meeting, derived.ledger.digest, "{}")
+    assert await store.rooms_to_poll(started, 10) == []
+
+
+async def test_what_waits_together_is_committed_together_and_told_after(store: EvidenceStore) -> None:
+    writer = EvidenceWriter(store, 10)
+    running = asyncio.create_task(writer.run())
+    await asyncio.gather(*(writer.add(one) for one in life()))
+    known = await store.known(KEY)
+    assert known is not None
+    # Some facts are equal; the meeting's version tells how many commits touched it.
+    assert known.meeting.version <= 4
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_a_database_that_does_not_answer_is_no_reason_to_ack(store: EvidenceStore) -> None:
+    writer = EvidenceWriter(store, 0.05)
+    with pytest.raises(Retryable, match="did not store"):
+        await writer.add(life()[0])
