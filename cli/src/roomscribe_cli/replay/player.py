@@ -33,6 +33,7 @@ from roomscribe_cli.replay.recording import Recording
 
 _FRAME = SAMPLE_RATE * 96 // 1000
 _SOURCE = "roomscribe/replay"
+"""The dispatcher sends agents only for meetings it asked for itself, so it leaves these alone."""
 _TAIL_S = 1.0
 """Silence after each recording, so that its last utterance closes by itself."""
 _MAX_QUEUED_BYTES = 16 * 32_000
@@ -104,7 +105,6 @@ class Player:
             requested_at=replay.started_at,
             started_at=replay.started_at,
             empty_room_timeout_s=0,
-            origin="files",
         )
         started = MeetingStartedData(
             meeting_id=replay.meeting_id,

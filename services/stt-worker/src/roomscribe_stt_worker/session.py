@@ -215,8 +215,9 @@ class Session:
         if last is None or not last.sent_at_ms:
             return None
         decode_ms = round(decode_s * 1000)
+        began_ms = round(self._hearing.utterance.started_at.timestamp() * 1000)
         return SttTiming(
-            hangover_ms=events.to_ms(self._audio.length - self._audio.speech_end),
+            hangover_ms=max(0, last.sent_at_ms - began_ms - events.to_ms(self._audio.speech_end)),
             decode_ms=decode_ms,
             other_ms=max(0, round(time.time() * 1000) - last.sent_at_ms - decode_ms),
         )

@@ -34,8 +34,6 @@ class MeetingRequestedData(MeetingSpec):
     started_at: AwareDatetime | None = None
     empty_room_timeout_s: float
     idempotency_key: str | None = None
-    origin: Literal["room", "files"] = "room"
-    """`files`: replayed from recordings; no agent is to be sent."""
 
 
 class MeetingStartedData(Data):
