@@ -16,7 +16,7 @@ from rich.console import Console
 from roomscribe_cli.client import Endpoint, Gateway, GatewayError
 from roomscribe_cli.demo.run import hold_meeting, hold_replay
 from roomscribe_cli.demo.scorecard import normal
-from roomscribe_cli.demo.script import Expected, Line, Person, Script, script_recordings
+from roomscribe_cli.demo.script import Expected, ExpectedItem, Line, Person, Script, script_recordings
 from roomscribe_cli.replay.player import Replay
 from roomscribe_cli.testing import Up, run
 from roomscribe_common import connection
@@ -43,8 +43,8 @@ SCRIPT = Script(
         _person("robert", (0, 25)),
         _person("andrew", (0, 8), (14, 25)),
     ],
-    lines=[_line(1, 1.5), _line(5, 4.0), _line(9, 8.5), _line(13, 16.0), _line(8, 18.0)],
-    expect=Expected(decisions=[8], action_items=[], open_questions=[13]),
+    lines=[_line(1, 1.5), _line(5, 4.0), _line(9, 8.5), _line(8, 12.0), _line(13, 19.0)],
+    expect=Expected(decisions=[4], action_items=[ExpectedItem(line=3, owner="Robert Hayes")], open_questions=[5]),
 )
 
 

@@ -6,6 +6,7 @@ not decide the exit status of the command.
 """
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -122,6 +123,7 @@ async def _play(cast: Cast) -> None:
 
 def main() -> None:
     """Plays the cast given on standard input; exit status 0 once everybody left."""
+    logging.getLogger("livekit").setLevel(logging.ERROR)  # at exit it warns of handles that it dropped itself
     asyncio.run(_play(Cast.model_validate_json(sys.stdin.read())))
     sys.stdout.flush()
     os._exit(0)
