@@ -1,0 +1,1 @@
+"""The edge: REST, live events, webhooks, archive, page."""

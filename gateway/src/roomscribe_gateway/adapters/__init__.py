@@ -1,0 +1,1 @@
+"""LiveKit, JetStream reading, Word files."""

@@ -1,0 +1,1 @@
+"""The read model in the database, fed from the streams."""

@@ -1,0 +1,1 @@
+"""Pure rules: positions, transcript formats, what the page of a list is."""

@@ -1,0 +1,1 @@
+"""Server-sent events straight from the streams."""

@@ -1,0 +1,58 @@
+"""Settings of the gateway."""
+
+import re
+from typing import Annotated, cast
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from roomscribe_common.ids import is_token
+from roomscribe_common.settings import CommonSettings, DatabaseSettings
+
+_KEY = re.compile(r"[\x21-\x7e]{8,200}")
+
+
+def _checked(given: object) -> dict[str, str]:
+    """The keys; what is wrong with one is told by its place, for a key must not get into a log."""
+    if not isinstance(given, dict) or not given:
+        raise ValueError('must be a JSON object with at least one entry: {"<key>": "<tenant>"}')
+    for number, (key, tenant) in enumerate(cast(dict[object, object], given).items(), start=1):
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            raise ValueError(f"key {number}: 8 to 200 printable ASCII characters without spaces")
+        if not isinstance(tenant, str) or not is_token(tenant):
+            raise ValueError(f"tenant of key {number}: 1 to 64 letters, digits, '_' or '-'")
+    return cast(dict[str, str], given)
+
+
+ApiKeys = Annotated[dict[str, str], BeforeValidator(_checked)]
+
+
+class RebuildSettings(CommonSettings, DatabaseSettings):
+    """What a rebuild of the archive needs."""
+
+
+class GatewaySettings(RebuildSettings):
+    """What the gateway needs. Without `livekit_url` it opens no meetings and makes no tokens; the rest works."""
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """0 takes any free port; the bound one is logged."""
+    gateway_api_keys: Annotated[ApiKeys, Field(repr=False)]
+    """JSON: API key → tenant. Several keys may name the same tenant, so that keys can be rotated."""
+    gateway_command_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """How long to wait for another service's answer."""
+    gateway_max_streams: Annotated[int, Field(ge=1)] = 500
+    """Event streams open at once in this process."""
+    gateway_slow_reader_s: Annotated[float, Field(gt=0, le=600)] = 20.0
+    """An event stream whose reader takes nothing for so long is closed; it may resume."""
+    gateway_end_grace_s: Annotated[float, Field(ge=0, le=3600)] = 120.0
+    """How long after its meeting's end an event stream waits for the minutes."""
+    livekit_url: Annotated[str, Field(pattern=r"^(|wss?://.+)$")] = ""
+    livekit_api_key: str = ""
+    livekit_api_secret: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _livekit_is_whole(self) -> "GatewaySettings":
+        if self.livekit_url and not (self.livekit_api_key and self.livekit_api_secret.get_secret_value()):
+            raise ValueError(
+                "ROOMSCRIBE_LIVEKIT_URL needs ROOMSCRIBE_LIVEKIT_API_KEY and ROOMSCRIBE_LIVEKIT_API_SECRET beside it"
+            )
+        return self
