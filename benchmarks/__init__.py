@@ -1,0 +1,1 @@
+"""Every published number, and how to measure it again; see README.md."""
