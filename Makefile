@@ -44,9 +44,10 @@ bench: servers ## measure what is published, into benchmarks/results/
 clean: ## remove what make put here
 	rm -rf .venv .uv
 
-# Compiled now, so that the first start of eight processes does not have to.
+# Our own code is compiled too, so that the first start of eight processes does not have to.
 .venv/synced: $(UV_NEEDED) pyproject.toml uv.lock $(MEMBERS)
-	@$(UV) sync --locked --all-packages --compile-bytecode
+	@$(UV) sync --locked --all-packages
+	@$(RUN) python -m compileall -q libs services gateway cli
 	@touch $@
 
 .uv/bin/uv:

@@ -7,6 +7,7 @@ import psutil
 from roomscribe_cli.local.record import StackError, StateFolder
 
 _ROOM_TITLE = "roomscribe: room "
+_WARM = "(warm)"
 
 
 def running_processes(folder: StateFolder) -> dict[str, int]:
@@ -19,12 +20,13 @@ def running_processes(folder: StateFolder) -> dict[str, int]:
 
 
 def room_processes(node: int | None) -> dict[str, int]:
-    """The room processes under a media-ingest node; each carries its meeting's id in its title."""
+    """The room processes under a media-ingest node; each carries its meeting's id in its title, or waits for one (`room-warm-<pid>`)."""
     found: dict[str, int] = {}
     with suppress(psutil.NoSuchProcess):
         for process in psutil.Process(node).children(recursive=True) if node else []:
             with suppress(psutil.Error):
                 title = " ".join(process.cmdline())
                 if title.startswith(_ROOM_TITLE):
-                    found[f"room-{title.removeprefix(_ROOM_TITLE).split()[0]}"] = process.pid
+                    meeting = title.removeprefix(_ROOM_TITLE).split()[0]
+                    found[f"room-{f'warm-{process.pid}' if meeting == _WARM else meeting}"] = process.pid
     return found
