@@ -20,7 +20,7 @@ def running_processes(folder: StateFolder) -> dict[str, int]:
 
 
 def room_processes(node: int | None) -> dict[str, int]:
-    """The room processes under a media-ingest node; each carries its meeting's id in its title, or waits for one (`room-warm-<pid>`)."""
+    """The room processes under a media-ingest node, by the meeting in their title; `room-warm-<pid>` waits for one."""
     found: dict[str, int] = {}
     with suppress(psutil.NoSuchProcess):
         for process in psutil.Process(node).children(recursive=True) if node else []:
