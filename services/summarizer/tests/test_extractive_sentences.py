@@ -153,6 +153,8 @@ def test_a_first_name_two_people_share_belongs_to_neither() -> None:
         "Anna: Who owns the deployment scripts?\nBo: Good question.",
         "Anna: Who owns the deployment scripts?\nBo: I don't know, let me check.",
         "Anna: Who owns the deployment scripts? I have no idea.\nBo: Me neither.",
+        "Anna: Who owns the deployment scripts?\nBo: That stays open until next week.",
+        "Anna: Who owns the deployment scripts?\nBo: Let us leave that open for now.",
     ],
 )
 def test_an_unanswered_question_is_open(said: str) -> None:

@@ -29,13 +29,14 @@ def demo(
 
     Exit status 0 only if the scorecard passes its thresholds.
     """
+    from roomscribe_cli.demo.results import OutputError, writable
     from roomscribe_cli.demo.run import run_demo
 
     console = Console()
     with tempfile.TemporaryDirectory(prefix="roomscribe-demo-", ignore_cleanup_errors=True) as temporary:
         try:
-            status = asyncio.run(run_demo(state or Path(temporary), out, keep=keep, console=console))
-        except (GatewayError, StackError) as error:
+            status = asyncio.run(run_demo(state or Path(temporary), writable(out), keep=keep, console=console))
+        except (GatewayError, OutputError, StackError) as error:
             sys.stderr.write(f"roomscribe demo: {error}\n")
             status = 1
         except KeyboardInterrupt:

@@ -46,7 +46,11 @@ def export(
     except (GatewayError, StackError) as error:
         sys.stderr.write(f"roomscribe export: {error}\n")
         raise typer.Exit(1) from None
-    if out is None:
-        sys.stdout.buffer.write(content)
-    else:
-        out.write_bytes(content)
+    try:
+        if out is None:
+            sys.stdout.buffer.write(content)
+        else:
+            out.write_bytes(content)
+    except OSError as error:
+        sys.stderr.write(f"roomscribe export: cannot write {out or 'to standard output'}: {error.strerror}\n")
+        raise typer.Exit(1) from None

@@ -60,6 +60,10 @@ def minutes_markdown(minutes: MinutesData) -> str:
     return "\n".join(parts)
 
 
+class OutputError(Exception):
+    """The folder for the results cannot be used; the message names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Results:
     """What is written besides the transcript; None where there is none."""
@@ -70,7 +74,7 @@ class Results:
 
 
 async def write_results(folder: Path, gateway: Gateway, meeting: str, results: Results) -> None:
-    """Writes all files of one meeting into `folder`, which is made if it is missing."""
+    """Writes all files of one meeting into `folder`, which `writable` has checked."""
     files = {f"transcript.{form}": await gateway.transcript(meeting, form) for form in FORMATS}
     if results.minutes is not None:
         files["minutes.json"] = (results.minutes.model_dump_json(indent=2) + "\n").encode()
@@ -83,7 +87,20 @@ async def write_results(folder: Path, gateway: Gateway, meeting: str, results: R
     _write(folder, files)
 
 
+def writable(folder: Path) -> Path:
+    """The folder itself, made if it is missing. Raises `OutputError`: better before the work than after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {folder}: {error.strerror or error}; name another folder with --out"
+        ) from error
+    return folder
+
+
 def _write(folder: Path, files: dict[str, bytes]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)

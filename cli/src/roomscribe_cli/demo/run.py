@@ -3,7 +3,8 @@
 import asyncio
 import sys
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from nats.js import JetStreamContext
@@ -58,6 +59,18 @@ def _connections(happened: list[Happened]) -> list[Connection]:
     return stays
 
 
+@asynccontextmanager
+async def _following(listener: Listener, gateway: Gateway, meeting: str) -> AsyncGenerator[None]:
+    """Listens while the block runs and then to the stream's end; not beyond a block that failed."""
+    following = asyncio.create_task(listener.follow(gateway, meeting))
+    try:
+        yield
+        await asyncio.wait_for(following, _AFTER_S)
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+
+
 async def _closed_usage(gateway: Gateway, meeting: str) -> MeetingUsageData:
     """The meeting's ledger, as soon as it is closed; the open one after the deadline."""
     deadline = time.monotonic() + _AFTER_S
@@ -76,10 +89,9 @@ async def hold_meeting(gateway: Gateway, script: Script, console: Console) -> Ou
     cast = Cast(url=url, tokens={i: a["token"] for i, a in access.items()}, script=script)
     with Screen(console) as screen:
         listener = Listener(screen)
-        following = asyncio.create_task(listener.follow(gateway, meeting))
-        happened = await _play(cast)
-        await gateway.end(meeting)
-        await asyncio.wait_for(following, _AFTER_S)
+        async with _following(listener, gateway, meeting):
+            happened = await _play(cast)
+            await gateway.end(meeting)
     usage = await _closed_usage(gateway, meeting)
     evidence = Evidence(
         script=script,
@@ -112,9 +124,8 @@ async def hold_replay(gateway: Gateway, nats_url: str, replay: Replay, console: 
         await _until_known(gateway, replay.meeting_id)
         with Screen(console) as screen:
             listener = Listener(screen)
-            following = asyncio.create_task(listener.follow(gateway, replay.meeting_id))
-            await player.run()
-            await asyncio.wait_for(following, _AFTER_S)
+            async with _following(listener, gateway, replay.meeting_id):
+                await player.run()
     finally:
         await connection.close(nc)
     return listener, replay.started_at.timestamp()
@@ -151,7 +162,8 @@ async def _run_on(ready: StackReady, console: Console, out: Path, keep: bool) ->
         if ready.livekit is None:
             console.print(NO_LIVEKIT)
         if keep:
-            console.print(f"Still running: {ready.gateway}/meetings/{outcome.meeting}#key={ready.api_key}")
+            address = f"{ready.gateway}/meetings/{outcome.meeting}#key={ready.api_key}"
+            console.print(f"Still running: {address}", soft_wrap=True)
             console.print("Ctrl-C stops it.")
             await asyncio.Event().wait()
     return 1 if outcome.card.failures else 0

@@ -86,6 +86,7 @@ class StateFolder:
         """Be the only stack in this folder; raises StackError if another one is."""
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(0o700)  # transcripts and bills are nobody else's
         except OSError as error:
             raise StackError(f"the state folder {self.path} cannot be made: {error}") from error
         try:

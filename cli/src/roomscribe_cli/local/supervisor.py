@@ -11,6 +11,7 @@ from roomscribe_cli.local.record import StackError
 _READY_WITHIN_S = 90.0
 _MOST_CRASHES_AT_START = 3
 _LOOK_EVERY_S = 0.1
+_TELL_AFTER_S = 8.0
 
 
 class Supervisor:
@@ -46,9 +47,14 @@ class Supervisor:
 
     async def _wait_one(self, launch: Launch) -> None:
         child = self._children[launch.name]
+        waited = 0.0
         try:
             async with asyncio.timeout(_READY_WITHIN_S):
-                while (await child.missing()) is not None:
+                while (missing := await child.missing()) is not None:
+                    waited += _LOOK_EVERY_S
+                    if waited > _TELL_AFTER_S:
+                        self._say(f"waiting for {launch.name}: {missing}")
+                        waited = 0.0
                     if child.crashes >= _MOST_CRASHES_AT_START:
                         raise StackError(
                             f"{launch.name} ended {child.crashes} times and was never ready: see {launch.log}"

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from roomscribe_cli.local.record import StackError, StackRecord, StateFolder
 from roomscribe_cli.local.supervisor import Supervisor
 
 _PROVISION_WITHIN_S = 30.0
+_ONE_WISH_S = 1.0
+"""`timeout` and terminals tell the process and its group: two signals within this time are one wish."""
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 Show = Callable[[Plan, StackRecord], None]
@@ -95,9 +98,14 @@ async def _supervise(folder: StateFolder, record: StackRecord, programs: dict[Se
 
 def _end_on_signals(supervisor: Supervisor) -> asyncio.Event:
     told = asyncio.Event()
+    first_at = 0.0
 
     def tell() -> None:
-        if told.is_set():
+        nonlocal first_at
+        now = time.monotonic()
+        if not told.is_set():
+            first_at = now
+        elif now - first_at > _ONE_WISH_S:
             say("told twice: killing what is left")
             supervisor.kill()
         told.set()

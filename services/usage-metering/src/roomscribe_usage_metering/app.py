@@ -70,7 +70,7 @@ async def _connect(settings: Settings) -> AsyncEngine:
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         await engine.dispose()
         where = redact(settings.database_url)
-        raise StartFailed(f"database {where} (ROOMSCRIBE_DATABASE_URL) cannot be used: {error}") from error
+        raise StartFailed(f"database {where} (ROOMSCRIBE_DATABASE_URL) cannot be used: {error!r}") from error
     return engine
 
 

@@ -40,6 +40,7 @@ _KNOWS_NOT = cue(
     "let me (check|think|ask|find|get back)|get back to you",
     "(we'll|we will) see|remains (open|to be \\w+)|to be (decided|determined|confirmed)",
     "still (open|unclear|unknown|waiting)",
+    "(stays?|stayed|leave|left|keep|kept)( (it|that|this|the question|that one))? open",
 )
 
 
