@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from roomscribe_common.contracts.agent import LeaveReason
+from roomscribe_common.contracts.commands import Done, LeaveRoom
 from roomscribe_common.errors import ProblemError
+from roomscribe_common.lease import Leases
+from roomscribe_common.subjects import leave_room
 
 from .conftest import ROOM_SID, Agent, Bench, Start
 
@@ -100,6 +103,51 @@ async def test_an_agent_that_promised_to_leave_and_died_ends_the_meeting(dispatc
         ended = await bench.until_ended()
     assert ended.data.reason == "requested"
     assert await bench.jobs() == []
+
+
+async def test_the_end_waits_for_an_agent_that_cannot_be_told(dispatcher: Start, bench: Bench) -> None:
+    async with dispatcher():
+        view = await bench.start("planning")
+        agent = await bench.agent()
+        await bench.end(view.spec.meeting_id)
+        assert await bench.ended() == []
+        assert await agent.renew(), "it may still hold words"
+        await agent.leave("requested")
+        await bench.until_ended()
+    assert len(await bench.ended()) == 1
+
+
+async def test_the_end_waits_for_an_agent_that_is_too_busy_to_answer(dispatcher: Start, bench: Bench) -> None:
+    async with dispatcher(dispatcher_leave_timeout_s=0.1):
+        view = await bench.start("planning")
+        agent = await bench.agent()
+        busy = asyncio.Event()
+
+        async def ordered(order: LeaveRoom) -> Done:
+            await busy.wait()
+            return Done()
+
+        await bench.bus.reply(leave_room("acme", view.spec.meeting_id), ordered, LeaveRoom)
+        await bench.nc.flush()
+        await bench.end(view.spec.meeting_id)
+        assert await bench.ended() == []
+        assert await agent.renew()
+        busy.set()
+        await agent.leave("requested")
+        await bench.until_ended()
+
+
+async def test_the_end_waits_for_no_agent_whose_lease_is_gone(dispatcher: Start, bench: Bench) -> None:
+    async with dispatcher(dispatcher_tick_s=10):
+        view = await bench.start("planning")
+        await bench.agent(ttl_s=0.2)
+
+        async def gone() -> bool:
+            return await Leases(bench.redis, 1).current(view.spec.meeting_id) is None
+
+        await bench.until(gone)
+        await bench.end(view.spec.meeting_id)
+        assert len(await bench.ended()) == 1
 
 
 async def test_an_agent_that_promised_to_leave_and_stays_is_fenced_off(dispatcher: Start, bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """Agents that die, jobs nobody takes, a Redis that forgets, a dispatcher that was away."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from roomscribe_common.contracts.agent import LeaveReason
+from roomscribe_common.contracts.meeting import MeetingRequested
 from roomscribe_common.errors import ProblemError
 from roomscribe_common.testing.providers import Servers
+from roomscribe_dispatcher.adapters.history import History
 
 from .conftest import NOBODY_THERE, Agent, Bench, Start
 
@@ -150,6 +153,20 @@ async def test_a_redis_that_lost_everything_is_rebuilt_from_the_stream(dispatche
         await agent.leave("empty_room")
         await bench.until_ended(2)
     assert len(await bench.started()) == 1
+
+
+async def test_a_rebuild_holds_no_request_of_a_meeting_that_is_over(dispatcher: Start, bench: Bench) -> None:
+    async with dispatcher():
+        for n in range(20):
+            await bench.end((await bench.start(f"room {n}")).spec.meeting_id)
+        wanted = await bench.start("planning")
+    finding = asyncio.create_task(History(bench.nc, bench.js).wanted())
+    held: list[int] = []
+    while not finding.done():
+        held.append(sum(isinstance(each, MeetingRequested) for each in gc.get_objects()))
+        await asyncio.sleep(0)
+    assert [meeting.id for meeting in finding.result()] == [wanted.spec.meeting_id]
+    assert max(held) < 5
 
 
 async def test_an_agent_that_died_with_redis_is_followed_by_a_higher_epoch(dispatcher: Start, bench: Bench) -> None:

@@ -35,11 +35,38 @@ async def test_a_second_start_in_the_room_answers_the_first_meeting(dispatcher: 
         first = await bench.start("planning")
         second = await bench.start("planning")
         other_room = await bench.start("review")
-        other_tenant = await bench.start("planning", tenant="globex")
     assert (second.created, second.spec.meeting_id) == (False, first.spec.meeting_id)
     assert other_room.created
-    assert other_tenant.created
-    assert len(await bench.jobs()) == 3
+    assert len(await bench.jobs()) == 2
+
+
+async def test_a_room_in_which_another_tenant_has_a_meeting_is_refused_until_that_is_over(
+    dispatcher: Start, bench: Bench
+) -> None:
+    async with dispatcher("one"), dispatcher("two"):
+        first = await bench.start("planning")
+        with pytest.raises(ProblemError) as refused:
+            await bench.start("planning", tenant="globex")
+        await bench.end(first.spec.meeting_id)
+        second = await bench.start("planning", tenant="globex")
+    problem = refused.value.problem
+    assert (problem.status, problem.type.rsplit(":", 1)[1]) == (409, "room-taken")
+    assert first.spec.meeting_id not in problem.detail
+    assert second.created
+    assert [job.tenant for job in await bench.jobs()] == ["globex"]
+    assert [event.tenant for event in await bench.requested()] == ["acme", "globex"]
+
+
+async def test_a_scheduled_meeting_does_not_join_another_tenants_meeting(dispatcher: Start, bench: Bench) -> None:
+    async with dispatcher(dispatcher_placement_timeout_s=30):
+        present = await bench.start("planning")
+        join_at = datetime.now(UTC) + timedelta(seconds=0.3)
+        scheduled = await bench.start("planning", join_at=join_at, tenant="globex")
+        await bench.until(lambda: _past(join_at))
+        assert [job.data.meeting_id for job in await bench.jobs()] == [present.spec.meeting_id]
+        await bench.end(present.spec.meeting_id)
+        job = await bench.until_job(1)
+    assert job.data.meeting_id == scheduled.spec.meeting_id
 
 
 async def test_racing_starts_at_two_replicas_give_one_meeting(dispatcher: Start, bench: Bench) -> None:

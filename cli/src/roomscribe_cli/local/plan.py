@@ -15,10 +15,12 @@ from roomscribe_cli.local.child import Launch
 from roomscribe_cli.local.record import SERVICES, StackRecord, StateFolder
 
 # Ended in this order, each wave within its seconds: first who takes new work, then who makes it, then who finishes it.
+# The seconds are what a service under load may take to bring home what was said; an idle one ends at once.
+_FLUSH_S = 7.0  # of a room process, whose node ends at most 6 s later: so that all waves together stay under 35 s
 STOP_WAVES: tuple[tuple[tuple[str, ...], float], ...] = (
     (("gateway", "dispatcher"), 3.0),
-    (("media-ingest",), 4.0),
-    (("stt-worker", "attribution", "summarizer", "usage-metering"), 4.0),
+    (("media-ingest",), _FLUSH_S + 6.5),
+    (("stt-worker", "attribution", "summarizer", "usage-metering"), 15.5),
     (("livekit", "redis", "nats"), 3.0),
 )
 # LiveKit takes the first SIGTERM for a wish to let people finish their meeting; the second ends it.
@@ -131,6 +133,8 @@ def _service(name: str, record: StackRecord, folder: StateFolder, common: dict[s
             "ROOMSCRIBE_GATEWAY_PORT": str(record.ports["gateway"]),
             "ROOMSCRIBE_GATEWAY_API_KEYS": json.dumps({record.gateway_key: "local"}),
         }
+    if name == "media-ingest":
+        env["ROOMSCRIBE_INGEST_FLUSH_TIMEOUT_S"] = str(_FLUSH_S)
     return Launch(
         name=name,
         birth=birth,

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from roomscribe_common.errors import Retryable
 from roomscribe_common.lease import Leases
@@ -41,8 +41,11 @@ class Catalog:
             return restored
         return await self._restore(restored)
 
-    async def claim(self, meeting: Meeting) -> Meeting | None:
-        """None if the meeting is new and stored; else the one that has its room, its key or its id."""
+    async def claim(self, meeting: Meeting) -> Meeting | Literal["foreign"] | None:
+        """None if the meeting is new and stored; else the one that has its room, its key or its id.
+
+        `foreign`: another tenant's meeting has its room.
+        """
         now = datetime.now(UTC)
         claimed_for = timedelta(seconds=0 if meeting.state == "scheduled" else _CLAIM_LOOKED_AT_S)
         check_at = _due_at(meeting, now) + claimed_for

@@ -64,6 +64,9 @@ class Dispatcher:
             await admission.admit(command)
         asked = domain.requested(command, datetime.now(UTC), self._settings.dispatcher_empty_room_timeout_s)
         found = await self._catalog.claim(asked)
+        if found == "foreign":
+            detail = "A meeting that is not yours is in this room; try another room, or again when it has ended."
+            raise ProblemError.of("room-taken", 409, "The room is taken", detail)
         if found is not None and (found.id != asked.id or found.epoch or found.state != "dispatching"):
             return await self._existing(found, command)
         if asked.state == "scheduled":
@@ -94,7 +97,9 @@ class Dispatcher:
             raise ProblemError.of("invalid-request", 422, "Invalid request", detail, [field])
 
     async def end(self, command: EndMeeting) -> Done:
-        """The agent is to leave. Returns once it said it will, or once the meeting has ended without one."""
+        """The agent is to leave. Returns once it said it will, or did not answer and will be waited for; or once the
+        meeting has ended without one.
+        """
         meeting = await self._catalog.find(command.tenant, command.meeting_id)
         if meeting is None:
             detail = f"There is no meeting {command.meeting_id}."
@@ -109,7 +114,11 @@ class Dispatcher:
             ending = await self._catalog.find(meeting.tenant, meeting.id)
         if ending is None or ending.over:
             return
-        if ending.epoch == 0 or not await self._tell_to_leave(ending):
+        if ending.epoch and await self._tell_to_leave(ending):
+            return
+        # Whoever did not answer may be busy, or cut off from the bus, with words it still has to bring there: then the
+        # end waits for its leaving, its lease or `ending_until`, whichever comes first.
+        if ending.joined_at is None or not await self._lifecycle.attended(ending):
             await self._lifecycle.conclude(ending)
 
     async def _tell_to_leave(self, meeting: Meeting) -> bool:

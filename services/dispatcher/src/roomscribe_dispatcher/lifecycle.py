@@ -87,6 +87,11 @@ class Lifecycle:
             case "nothing":
                 return
 
+    async def attended(self, meeting: Meeting) -> bool:
+        """Whether an agent holds the meeting's lease."""
+        with asking_redis():
+            return await self._leases.current(meeting.id) is not None
+
     async def end(self, meeting: Meeting, reason: EndReason) -> Meeting | None:
         """Store that the meeting is to end; None if that was known, or it is over."""
         now = datetime.now(UTC)

@@ -388,6 +388,32 @@ async def test_a_bus_that_takes_nothing_never_holds_up_the_track():
         assert counters.dropped_ms > counters.speech_ms - CONFIG.buffer_bytes / 32
 
 
+async def test_what_close_gives_up_is_a_gap_from_the_first_word_that_was_not_sent(bus: Bus):
+    gate = Gate(bus)
+    gate.open.set()
+    async with listening(gate) as (track, speaker):
+        speaker.speak(6)
+
+        async def begun() -> bool:
+            return track.counters.chunks == 3
+
+        await until(begun)
+        gate.open.clear()
+        speaker.speak(4)
+        speaker.hush(10)
+        speaker.sentence()
+        assert not await track.close(0.2)
+        counters = track.counters
+        partly, wholly = track.give_up()
+    [item] = await opened(bus)
+    assert (partly.data.utterance_id, partly.data.whole) == (item.data.utterance_id, False)
+    assert (partly.data.start_ms, partly.data.end_ms) == (6 * 96, 10 * 96 + CONFIG.pause_ms)
+    assert (wholly.data.utterance_id, wholly.data.whole) == (track.last_utterance_id, True)
+    assert wholly.data.end_ms - wholly.data.start_ms >= 10 * 96
+    assert {gap.data.reason for gap in (partly, wholly)} == {"audio_lost"}
+    assert counters.gaps == 2
+
+
 async def test_close_gives_up_at_its_deadline_and_says_so():
     async with listening(Deaf()) as (track, speaker):
         speaker.sentence()

@@ -132,6 +132,27 @@ async def test_a_caption_the_room_refuses_does_not_stop_the_next(caplog: pytest.
     assert "Secret" not in caplog.text
 
 
+async def test_whoever_waits_for_the_last_words_waits_until_the_room_took_them():
+    room = SlowRoom()
+    async with captions(room) as shown:
+        waiting = asyncio.create_task(shown.shown({"a", "b"}, 20))
+        await shown.receive(interim("a", "to"))
+        await shown.receive(final("a", "Tomorrow."))
+        await shown.receive(interim("b", ""))
+        await room.step()
+        assert not waiting.done()
+        await room.step()
+        async with asyncio.timeout(5):
+            await waiting
+    assert room.shown == ["a Tomorrow.!", "b !"]
+
+
+async def test_words_that_never_come_are_waited_for_no_longer_than_was_said():
+    async with captions(SlowRoom()) as shown, asyncio.timeout(5):
+        await shown.shown({"never"}, 0.05)
+        await shown.shown({"never"}, -1)
+
+
 async def test_a_caption_goes_on_in_the_trace_of_its_utterance():
     room = SlowRoom()
     tracer = TracerProvider().get_tracer("test")

@@ -1,8 +1,11 @@
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from roomscribe_common.contracts.agent import AgentLeft
 from roomscribe_common.contracts.base import Participant, SttModel, Track
 from roomscribe_common.contracts.dispatch import DispatchJob
+from roomscribe_common.contracts.stt import UtteranceOpened
 from roomscribe_common.contracts.transcript import (
     Speaker,
     TranscriptFinal,
@@ -16,6 +19,7 @@ from roomscribe_common.subjects import subject_of
 from .eventually import eventually
 from .node import TENANT, Node
 from .rooms import Caption, Person, Rooms
+from .speech import speech
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -107,6 +111,26 @@ async def test_two_hundred_finals_at_once_are_all_shown(node: Node, rooms: Rooms
         await Transcript(node, job, f"utt_m{number}", "ada").final(f"Sentence {number}.")
     await eventually(lambda: len(ada.captions) == 200)
     assert {c.text for c in ada.captions} == {f"Sentence {number}." for number in range(200)}
+
+
+async def test_the_agent_stays_until_the_last_words_are_shown(node: Node, rooms: Rooms):
+    ada = await rooms.enter("r-last", "ada")
+    track = await ada.unmute()
+    job = await node.send(await node.job(rooms, "r-last"))
+    await ada.is_heard(track)
+    talking = asyncio.create_task(ada.play(speech()))
+    [opened] = await node.hears(UtteranceOpened, job.data.meeting_id)
+    utterance = opened.data.utterance_id
+    await node.tell_to_leave(job)
+    talking.cancel()
+    audio = f"audio.v1.chunk.{TENANT}.{job.data.meeting_id}.{track}.{utterance}"
+    await eventually(lambda: any((chunk.headers or {}).get("Rs-Last") for chunk in node.subjects(audio)))
+    await asyncio.sleep(0.5)  # what speech to text and attribution take
+    await Transcript(node, job, utterance, "ada").final("Until tomorrow.")
+    assert (await shown(ada, utterance, True)).text == "Until tomorrow."
+    await ada.sees_no_agent()
+    [left] = await node.hears(AgentLeft, job.data.meeting_id)
+    assert left.data.reason == "requested"
 
 
 async def test_a_malformed_message_ends_no_captions(node: Node, rooms: Rooms):

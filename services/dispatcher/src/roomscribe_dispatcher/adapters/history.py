@@ -35,12 +35,16 @@ class History:
 
     async def wanted(self) -> list[Meeting]:
         """The meetings that were requested of a dispatcher, and neither ended nor failed."""
-        requests = {(event.tenant, event.data.meeting_id): event async for event in self._all(MeetingRequested)}
-        async for ended in self._all(MeetingEnded):
-            requests.pop((ended.tenant, ended.data.meeting_id), None)
-        async for failed in self._all(MeetingFailed):
-            requests.pop((failed.tenant, failed.data.meeting_id), None)
-        return [await self._restored(event) for event in requests.values() if event.source == SOURCE]
+        # Those that are over first: of a year's meetings only ids are held, and no request but of those still open.
+        over = {(event.tenant, event.data.meeting_id) async for event in self._all(MeetingEnded)}
+        over.update([(event.tenant, event.data.meeting_id) async for event in self._all(MeetingFailed)])
+        requests = {
+            (event.tenant, event.data.meeting_id): event
+            async for event in self._all(MeetingRequested)
+            if event.source == SOURCE and (event.tenant, event.data.meeting_id) not in over
+        }
+        restored = [await self._restored(event) for event in requests.values()]
+        return [meeting for meeting in restored if not meeting.over]
 
     async def meeting(self, tenant: str, meeting_id: str) -> Meeting | None:
         """One meeting; None if no dispatcher was ever asked for it."""

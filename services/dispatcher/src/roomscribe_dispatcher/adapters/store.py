@@ -38,10 +38,11 @@ class MeetingStore:
 
     async def claim(
         self, meeting: Meeting, check_at: datetime, *, rebuilding: bool = False
-    ) -> Meeting | Literal["created", "cold"]:
+    ) -> Meeting | Literal["created", "cold", "foreign"]:
         """Store a new meeting, unless its room, its idempotency key or its id has one: then that one is returned.
 
-        A scheduled meeting takes its room only when its time has come.
+        A scheduled meeting takes its room only when its time has come. `foreign`: another tenant's meeting has the
+        room, which one that is restored while `rebuilding` may share: it had the room before.
         `cold`: Redis came back empty and the wanted set must be rebuilt first.
         """
         own = _meeting_key(meeting)
@@ -58,6 +59,7 @@ class MeetingStore:
             f"{_MEETINGS}{meeting.tenant}:",
             "1" if rebuilding else "0",
             "1" if meeting.state == "scheduled" else "0",
+            _MEETINGS,
         ]
         keys = [_READY, own, _room_key(meeting.spec.room), _WANTED, idempotency]
         with asking_redis():
@@ -67,6 +69,8 @@ class MeetingStore:
                 return Meeting.model_validate_json(record)
             case ["cold"]:
                 return "cold"
+            case ["foreign"]:
+                return "foreign"
             case _:
                 return "created"
 
@@ -79,8 +83,8 @@ class MeetingStore:
     async def put(self, meeting: Meeting, check_at: datetime) -> Meeting | Literal["changed", "taken"]:
         """Replace the meeting by a changed copy of what was read.
 
-        `changed`: somebody else did so first. `taken`: another meeting has its room. One that is no longer scheduled
-        takes its room, one that is over gives it free.
+        `changed`: somebody else did so first. `taken`: another meeting, of any tenant, has its room. One that is no
+        longer scheduled takes its room, one that is over gives it free.
         """
         written = meeting.model_copy(update={"version": meeting.version + 1})
         args = [
@@ -92,7 +96,7 @@ class MeetingStore:
             check_at.timestamp(),
             _hold(meeting),
             _KEPT_S,
-            f"{_MEETINGS}{meeting.tenant}:",
+            _MEETINGS,
         ]
         with asking_redis():
             answer = await self._put([_meeting_key(meeting), _room_key(meeting.spec.room), _WANTED], args)

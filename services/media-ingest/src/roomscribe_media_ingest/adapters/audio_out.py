@@ -9,6 +9,7 @@ from typing import Protocol
 
 from roomscribe_common.bus import MSG_ID
 from roomscribe_common.contracts.base import AnyEvent
+from roomscribe_common.contracts.stt import SttGap
 from roomscribe_common.errors import Permanent, Retryable
 from roomscribe_common.ids import new_id
 
@@ -50,6 +51,8 @@ class Publisher:
         self._give_up_at: float | None = None
         self.chunks = 0
         self.gaps = 0
+        self.lost: list[SttGap] = []
+        """What was given up, as the gaps that somebody may still be told of; counted in `gaps`."""
 
     def wake(self) -> None:
         """Something was added to the backlog."""
@@ -78,8 +81,14 @@ class Publisher:
             async with asyncio.timeout_at(self._give_up_at + RETRY_S):
                 await self._ended.wait()
         delivered = self._backlog.head is None
-        self._backlog.clear()
+        self.give_up()
         return delivered
+
+    def give_up(self) -> None:
+        """What is not on the bus is lost, see `lost`."""
+        lost = self._backlog.clear()
+        self.lost += lost
+        self.gaps += len(lost)
 
     async def _wait(self, idle_s: float, on_idle: Callable[[], None]) -> None:
         try:

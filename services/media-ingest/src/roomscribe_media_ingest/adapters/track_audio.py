@@ -23,6 +23,7 @@ from typing import Protocol
 
 import numpy as np
 from roomscribe_common.contracts.agent import Counters
+from roomscribe_common.contracts.stt import SttGap
 from roomscribe_common.ids import new_id
 
 from roomscribe_media_ingest.adapters.audio_out import AudioBus, Publisher
@@ -65,6 +66,8 @@ class TrackAudio:
         self._pending: Pcm = NOTHING
         self._opened = self._closed = self._speech_samples = self._fed_samples = 0
         self._fed_at_ms = 0.0
+        self.last_utterance_id: str | None = None
+        """Of what was said last on the track."""
 
     @property
     def counters(self) -> Counters:
@@ -104,9 +107,19 @@ class TrackAudio:
         self._meta = replace(self._meta, participant=self._meta.participant.model_copy(update={"name": name}))
 
     async def close(self, timeout_s: float) -> bool:
-        """Ends the open utterance and waits until all is on the bus. False: it was not in time, the rest is lost."""
+        """Ends the open utterance and waits until all is on the bus.
+
+        False: it was not in time, and the rest is lost. `give_up` says what that was.
+        """
         self.mute()
         return await self._publisher.close(timeout_s)
+
+    def give_up(self) -> list[SttGap]:
+        """What is not on the bus is lost, as after a `close` that was not in time. Returns all that was lost so, as
+        events for whoever can still publish them.
+        """
+        self._publisher.give_up()
+        return self._publisher.lost
 
     def _end_if_stalled(self) -> None:
         if self._listener.is_open and self._clock.now_ms() - self._fed_at_ms > self._stalled_s * 1000:
@@ -128,7 +141,9 @@ class TrackAudio:
         self._first = cut.first
         self._opened += 1
         self._start_ms = self._timeline.start_ms(cut.first)
-        self._backlog.open(Outgoing(self._meta.tenant, self._meta.utterance(new_id("utt"), self._start_ms)))
+        self.last_utterance_id = new_id("utt")
+        utterance = self._meta.utterance(self.last_utterance_id, self._start_ms)
+        self._backlog.open(Outgoing(self._meta.tenant, utterance))
 
     def _add(self, cut: Audio) -> None:
         self._pending = np.concatenate((self._pending, cut.pcm))

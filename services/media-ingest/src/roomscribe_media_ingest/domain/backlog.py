@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from roomscribe_common.contracts.stt import SttGap
+
 from roomscribe_media_ingest.domain.utterance import SAMPLES_PER_MS, Chunk, Outgoing
 
 
@@ -52,11 +54,13 @@ class Backlog:
         """Nothing is left of the oldest utterance."""
         self._queue.popleft()
 
-    def clear(self) -> None:
-        """Gives up all that is left."""
+    def clear(self) -> list[SttGap]:
+        """Gives up all that is left, and says what that was."""
+        gaps = [gap for utterance in self._queue if (gap := utterance.given_up()) is not None]
         for utterance in self._queue:
             self._empty(utterance)
         self._queue.clear()
+        return gaps
 
     def _drop_oldest(self) -> bool:
         victim = next((each for each in self._queue if not each.begun and not each.dropped), None)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from roomscribe_common.contracts.audio import SAMPLE_RATE, ChunkHeaders
 from roomscribe_common.contracts.base import Participant, Track
-from roomscribe_common.contracts.stt import SttGap, SttGapData, Utterance, UtteranceOpened
+from roomscribe_common.contracts.stt import GapReason, SttGap, SttGapData, Utterance, UtteranceOpened
 from roomscribe_common.subjects import audio_subject, subject_of
 
 SOURCE = "roomscribe/media-ingest"
@@ -127,23 +127,42 @@ class Outgoing:
 
     def gap(self) -> SttGap:
         """What is said instead of a dropped utterance. Its id derives from the utterance's: said twice, it is one."""
+        return self._gap(place_ms=self.utterance.start_ms, name=self.utterance.utterance_id, reason="buffer_full")
+
+    def given_up(self) -> SttGap | None:
+        """What is said instead of the chunks that were not sent; None if nothing can be heard in them.
+
+        Without its first chunk the utterance is lost whole. Else what was sent gets its final, cut off where the gap
+        begins.
+        """
+        if self.dropped:
+            return self.gap()
+        if not any(chunk.body for chunk in self.chunks):
+            return None
+        first, name = self.chunks[0].headers.first_sample, self.utterance.utterance_id
+        if first == 0:
+            return self._gap(place_ms=self.utterance.start_ms, name=name, reason="audio_lost")
+        place_ms = self.utterance.start_ms + first // SAMPLES_PER_MS
+        return self._gap(place_ms=place_ms, name=f"{name}-{first}", reason="audio_lost", whole=False)
+
+    def _gap(self, *, place_ms: int, name: str, reason: GapReason, whole: bool = True) -> SttGap:
         place = self.utterance
         return SttGap.new(
-            id=f"gap:{place.utterance_id}",
+            id=f"gap:{name}",
             source=SOURCE,
             subject=subject_of(SttGap, self.tenant, place.meeting_id, place.track.id, place.utterance_id),
             tenant=self.tenant,
             data=SttGapData(
-                gap_id=f"gap_{place.utterance_id}",
+                gap_id=f"gap_{name}",
                 utterance_id=place.utterance_id,
                 meeting_id=place.meeting_id,
                 room=place.room,
                 epoch=place.epoch,
                 participant=place.participant,
                 track=place.track,
-                start_ms=place.start_ms,
+                start_ms=place_ms,
                 end_ms=self.end_ms,
-                reason="buffer_full",
-                whole=True,
+                reason=reason,
+                whole=whole,
             ),
         )

@@ -1,8 +1,10 @@
 """Shows the transcript in the room, as LiveKit's own agents do. The room may be slow: nothing ever waits for it."""
 
 import asyncio
+import contextlib
 import logging
 from collections import OrderedDict, deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -48,8 +50,10 @@ class Captions:
         self._tracer = tracer
         self._interims: OrderedDict[str, _Caption] = OrderedDict()
         self._finals: deque[_Caption] = deque(maxlen=_FINALS)
-        self._done: OrderedDict[str, None] = OrderedDict()
+        self._done: OrderedDict[str, bool] = OrderedDict()
+        """Whether the final was sent."""
         self._more = asyncio.Event()
+        self._sent = asyncio.Event()
 
     async def receive(self, event: TranscriptInterim | TranscriptFinal) -> None:
         """Takes one message of the meeting's transcript. Never waits."""
@@ -63,6 +67,17 @@ class Captions:
             self._more.clear()
             while (caption := self._next()) is not None:
                 await self._send(caption)
+                if caption.final:
+                    self._remember(caption.segment.segment_id, sent=True)
+                    self._sent.set()
+
+    async def shown(self, segment_ids: Collection[str], timeout_s: float) -> None:
+        """Waits, within the time, until the final of each of these segments was sent or withdrew it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not all(self._done.get(each) for each in segment_ids):
+                    self._sent.clear()
+                    await self._sent.wait()
 
     def _take(self, caption: _Caption) -> None:
         key = caption.segment.segment_id
@@ -70,7 +85,7 @@ class Captions:
             return
         if caption.final:
             self._interims.pop(key, None)
-            self._remember(key)
+            self._remember(key, sent=False)
             self._finals.append(caption)
         else:
             waiting = self._interims.get(key)
@@ -82,8 +97,8 @@ class Captions:
                 self._interims.popitem(last=False)
         self._more.set()
 
-    def _remember(self, key: str) -> None:
-        self._done[key] = None
+    def _remember(self, key: str, *, sent: bool) -> None:
+        self._done[key] = sent
         if len(self._done) > _DONE:
             self._done.popitem(last=False)
 

@@ -21,7 +21,7 @@ from roomscribe_common.lease import Leases
 from roomscribe_common.subjects import leave_room, subject_of
 
 from roomscribe_media_ingest.adapters.clock import MeetingClock
-from roomscribe_media_ingest.adapters.livekit_room import LivekitRoom
+from roomscribe_media_ingest.adapters.livekit_room import LivekitRoom, NotConnected
 from roomscribe_media_ingest.adapters.silero import SileroVad
 from roomscribe_media_ingest.adapters.track_audio import TrackAudio
 from roomscribe_media_ingest.domain.config import AudioConfig
@@ -29,6 +29,7 @@ from roomscribe_media_ingest.domain.utterance import TrackMeta
 from roomscribe_media_ingest.room.captions import Captions
 from roomscribe_media_ingest.room.heartbeat import Heartbeat
 from roomscribe_media_ingest.room.outbox import Outbox
+from roomscribe_media_ingest.room.people import RoomListener
 from roomscribe_media_ingest.room.place import Place
 from roomscribe_media_ingest.room.scene import Scene
 from roomscribe_media_ingest.room.tenure import Tenure
@@ -37,6 +38,8 @@ from roomscribe_media_ingest.settings import IngestSettings
 log = logging.getLogger(__name__)
 
 _LAST_WORDS_S: Final = 1.0
+_LAST_CAPTIONS_S: Final = 2.0
+"""From the end of the last words on the bus to their captions in the room; usually half a second."""
 _REASONS: Final[dict[EndReason, LeaveReason]] = {
     "requested": "requested",
     "room_closed": "room_closed",
@@ -64,7 +67,9 @@ class Tools:
 class Meeting:
     """First `join`, then `stay`; `leave` ends the stay from anywhere, and the first reason counts."""
 
-    def __init__(self, job: DispatchJob, tools: Tools) -> None:
+    def __init__(
+        self, job: DispatchJob, tools: Tools, room: Callable[[RoomListener], LivekitRoom] = LivekitRoom
+    ) -> None:
         self._job = job.data
         self._tools = tools
         self._place = Place.of(job)
@@ -72,7 +77,8 @@ class Meeting:
         self._leaving: asyncio.Future[LeaveReason] = asyncio.get_running_loop().create_future()
         self._outbox = Outbox(tools.bus.publish)
         self._scene = Scene(self._place, self._outbox.put, self._listen, self.leave)
-        self._room = LivekitRoom(self._scene)
+        self._room = room(self._scene)
+        self._sids = ("", "")
         self._captions = Captions(self._room, tools.tracer)
         ttl_s = tools.settings.ingest_lease_ttl_s
         self._tenure = Tenure(tools.leases, job.data.meeting_id, job.data.epoch, ttl_s)
@@ -92,11 +98,16 @@ class Meeting:
             raise Stale
         await self._subscribe()
         await self._room.connect(self._job.livekit_url, self._job.token, settings.ingest_join_timeout_s)
+        try:
+            self._sids = await self._room.sids()
+        except NotConnected:
+            await self._room.close()
+            raise
         return max(0, round((time.monotonic() - claimed_at) * 1000))
 
     async def stay(self, connect_ms: int) -> LeaveReason:
         """Attends until there is a reason to leave; returns it when all is on the bus and the room is left."""
-        heartbeat = await self._heartbeat()
+        heartbeat = self._heartbeat()
         self._outbox.put(heartbeat.joined(connect_ms))
         self._room.look()
         async with asyncio.TaskGroup() as tasks:
@@ -123,7 +134,10 @@ class Meeting:
     async def _leave(self, reason: LeaveReason, heartbeat: Heartbeat) -> None:
         log.info("leaving", extra={"reason": reason})
         deadline = time.monotonic() + self._tools.settings.ingest_flush_timeout_s
+        last_words = self._scene.tracks.last_utterances
         await self._scene.tracks.close(self._tools.settings.ingest_flush_timeout_s)
+        if reason == "requested":  # else nobody is there to read them, or the agent cannot wait or show any
+            await self._captions.shown(last_words, min(_LAST_CAPTIONS_S, deadline - time.monotonic()))
         if reason == "room_closed":
             self._scene.roster.empty(reason)
         self._outbox.put(heartbeat.beat(final=True))
@@ -138,8 +152,8 @@ class Meeting:
         await condition
         self.leave(reason)
 
-    async def _heartbeat(self) -> Heartbeat:
-        room_sid, participant_sid = await self._room.sids()
+    def _heartbeat(self) -> Heartbeat:
+        room_sid, participant_sid = self._sids
         ref = AgentRef(
             meeting_id=self._job.meeting_id,
             room=self._job.room,

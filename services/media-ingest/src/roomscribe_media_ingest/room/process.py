@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from nats.js import JetStreamContext
@@ -89,7 +89,9 @@ async def _serve(end: socket.socket, settings: IngestSettings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, _stop, stop, settings.leave_timeout_s)
-    async with _tools(settings, node) as tools:
+    lost = asyncio.Event()
+    async with _tools(settings, node, lost.set) as tools, asyncio.TaskGroup() as tasks:
+        watch = tasks.create_task(_until_lost(lost))
         node.send(Ready())
         order = await _first(node, stop)
         if isinstance(order, Attend):
@@ -100,7 +102,15 @@ async def _serve(end: socket.socket, settings: IngestSettings) -> None:
                 await _attend(order, tools, node, stop)
         # Nothing is lost any more; whatever hangs in an ending process must not keep its place.
         signal.setitimer(signal.ITIMER_REAL, _END_S)
+        watch.cancel()
     node.close()
+
+
+async def _until_lost(lost: asyncio.Event) -> None:
+    """An agent that can store nothing must not stay: once it is dead its lease runs out, and the next one comes."""
+    await lost.wait()
+    signal.setitimer(signal.ITIMER_REAL, _END_S)
+    raise ConnectionError("the connection to NATS was closed for good")
 
 
 def _stop(stop: asyncio.Event, within_s: float) -> None:
@@ -110,11 +120,11 @@ def _stop(stop: asyncio.Event, within_s: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _tools(settings: IngestSettings, node: Node) -> AsyncGenerator[Tools, None]:
+async def _tools(settings: IngestSettings, node: Node, on_lost: Callable[[], None]) -> AsyncGenerator[Tools, None]:
     providers = telemetry.Telemetry(NAME, settings.instance)
     providers.install()
     name = f"{NAME}/{settings.instance}/room-{os.getpid()}"
-    nc = await connection.connect(settings.nats_url, name, timeout_s=settings.start_timeout_s)
+    nc = await connection.connect(settings.nats_url, name, timeout_s=settings.start_timeout_s, on_closed=on_lost)
     redis = client(settings.redis_url, _REDIS_S)
     leases = Leases(redis, settings.ingest_lease_ttl_s)
     await livekit_runtime.warm_up()

@@ -25,7 +25,7 @@ class Scene:
         leave: Callable[[LeaveReason], None],
     ) -> None:
         self.roster = Roster(place, tell, lambda: datetime.now(UTC))
-        self.tracks = Tracks(listen)
+        self.tracks = Tracks(listen, tell)
         self._leave = leave
         self.presence = Presence(lambda: self.roster.humans)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from roomscribe_common.contracts.agent import Counters
-from roomscribe_common.contracts.base import Participant, Track
+from roomscribe_common.contracts.base import AnyEvent, Participant, Track
 
 from roomscribe_media_ingest.adapters.track_audio import TrackAudio
 from roomscribe_media_ingest.room.people import Frames, Person
@@ -29,8 +29,10 @@ class _Heard:
 class Tracks:
     """All tracks of a room. Methods never wait, except `close`."""
 
-    def __init__(self, listen: Callable[[Participant, Track], TrackAudio]) -> None:
+    def __init__(self, listen: Callable[[Participant, Track], TrackAudio], tell: Callable[[AnyEvent], None]) -> None:
+        """`tell` is given the gap of all speech that did not reach the bus in time."""
         self._listen = listen
+        self._tell = tell
         self._heard: dict[str, _Heard] = {}
         self._ending: dict[asyncio.Task[None], TrackAudio] = {}
         self._before = Counters()
@@ -43,6 +45,12 @@ class Tracks:
             for name, value in audio.counters.model_dump().items():
                 sums[name] += value
         return Counters(**sums)
+
+    @property
+    def last_utterances(self) -> set[str]:
+        """What was said last on each track."""
+        audios = (*(heard.audio for heard in self._heard.values()), *self._ending.values())
+        return {audio.last_utterance_id for audio in audios if audio.last_utterance_id is not None}
 
     def start(self, person: Person, track: Track, frames: Frames) -> None:
         """Hears a track; if it was heard already its source was replaced, and the new one is read."""
@@ -91,19 +99,31 @@ class Tracks:
                 self.stop_all_of(heard.participant_sid)
 
     async def close(self, timeout_s: float) -> None:
-        """Ends all tracks and waits, within the time, until what they said is on the bus."""
+        """Ends all tracks and waits, within the time, until what they said is on the bus, or its gap is told."""
         for track_id in list(self._heard):
             self._end(self._heard.pop(track_id), timeout_s)
         if self._ending:
             _, late = await asyncio.wait(self._ending, timeout=timeout_s + 1)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=1)
 
     def _end(self, heard: _Heard, timeout_s: float) -> None:
         heard.reading.cancel()
-        task = asyncio.create_task(_finish(heard, timeout_s))
+        task = asyncio.create_task(self._finish(heard, timeout_s))
         self._ending[task] = heard.audio
         task.add_done_callback(self._ended)
+
+    async def _finish(self, heard: _Heard, timeout_s: float) -> None:
+        try:
+            if not await heard.audio.close(timeout_s):
+                log.error("speech of a track did not reach the bus in time")
+        finally:
+            heard.publishing.cancel()
+            for gap in heard.audio.give_up():
+                self._tell(gap)
+        await asyncio.wait([heard.publishing, heard.reading], timeout=timeout_s)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         counters = self._ending.pop(task).counters
@@ -120,10 +140,3 @@ async def _read(frames: Frames, audio: TrackAudio) -> None:
     except Exception:
         log.exception("track could not be read on")
     audio.mute()
-
-
-async def _finish(heard: _Heard, timeout_s: float) -> None:
-    if not await heard.audio.close(timeout_s):
-        log.error("speech of a track did not reach the bus in time")
-    await asyncio.wait([heard.publishing, heard.reading], timeout=timeout_s)
-    heard.publishing.cancel()
