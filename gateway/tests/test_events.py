@@ -148,15 +148,36 @@ async def test_a_replayed_meeting_of_long_ago_still_gets_its_minutes(
         await stream.until(lambda s: len(s.seen) == 1)
         await publisher(ended("m1", at=datetime(2020, 1, 1, tzinfo=UTC)))
         await stream.until(lambda s: len(s.seen) == 2 and s.comments > 0)
+        await publisher(completed("m1", 0))
+        await stream.until(lambda s: "transcript.completed" in s.names)
         await publisher(minutes("m1"))
         await stream.to_end()
-    assert stream.names == ["meeting.requested", "meeting.ended", "insight.minutes", "end"]
+    assert stream.names == [
+        "meeting.requested",
+        "meeting.ended",
+        "transcript.completed",
+        "insight.minutes",
+        "end",
+    ]
+
+
+async def test_a_stream_ends_no_sooner_than_the_words_its_minutes_are_about(
+    serve: Serve, make_settings: MakeSettings, publisher: Publisher
+) -> None:
+    await publisher(requested("m1"))
+    async with serve(make_settings(gateway_end_grace_s=60)) as gateway, reading(gateway.client) as stream:
+        await publisher(ended("m1"), minutes("m1"))
+        await stream.until(lambda s: len(s.seen) == 3 and s.comments > 0)
+        await publisher(final("m1", 1), completed("m1", 1))
+        await stream.to_end()
+    assert stream.names[-3:] == ["transcript.final", "transcript.completed", "end"]
+    assert stream.seen[-1].data == {"reason": "minutes"}
 
 
 async def test_a_long_history_comes_whole_and_in_order(gateway: Gateway, publisher: Publisher, bus: Bus) -> None:
     await publisher(requested("m1"))
     await asyncio.gather(*(bus.publish(final("m1", n)) for n in range(1, 1001)))
-    await publisher(ended("m1"), minutes("m1"))
+    await publisher(ended("m1"), completed("m1", 1), minutes("m1"))
     async with reading(gateway.client) as stream:
         await stream.to_end()
     assert sorted(finals(stream)) == list(range(1, 1001))
@@ -184,7 +205,7 @@ async def test_readers_resume_over_a_gateway_restart_without_loss(
         last_id = last_in_this_life.last_id
         await publisher(*(final("m1", restart * 10 + n) for n in range(6, 11)))
     async with serve(settings) as gateway, reading(gateway.client, "m1", last_id) as stream:
-        await publisher(ended("m1"), minutes("m1"))
+        await publisher(ended("m1"), completed("m1", 1), minutes("m1"))
         await stream.to_end()
     assert seen + finals(stream) == list(range(1, 31))
 
@@ -226,7 +247,7 @@ async def test_a_reader_loses_nothing_over_a_restart_of_nats(
                     server.wait_ready()
                     await publisher(*(final("m1", life * 3 + n) for n in range(1, 4)))
                     await stream.until(lambda s, life=life: len(finals(s)) == 3 + life * 3, 20)
-                await publisher(ended("m1"), minutes("m1"))
+                await publisher(ended("m1"), completed("m1", 1), minutes("m1"))
                 await stream.to_end(20)
             # And the archive has caught up as well.
             await Until(20).get(gateway.client, "/v1/meetings/m1", lambda r: r.json().get("segments") == 9)
@@ -247,7 +268,7 @@ async def test_a_reader_that_takes_nothing_is_let_go_and_may_resume(
         received = await _read_late(gateway, settings.gateway_port)
         assert 0 < received.count(b"event: transcript.final") < 400
         last_id = received[: received.rindex(b"\n\n")].rsplit(b"id: ", 1)[1].split(b"\n")[0].decode()
-        await publisher(ended("m1"), minutes("m1"))
+        await publisher(ended("m1"), completed("m1", 1), minutes("m1"))
         async with reading(gateway.client, "m1", last_id) as stream:
             await stream.to_end()
         whole = received[: received.rindex(b"\n\n") + 2]
@@ -288,7 +309,8 @@ async def test_no_more_streams_than_the_limit(serve: Serve, make_settings: MakeS
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_readers_that_come_and_go_see_every_event_once(gateway: Gateway, publisher: Publisher, seed: int) -> None:
-    events: list[AnyEvent] = [requested("m1"), *(final("m1", n) for n in range(1, 60)), ended("m1"), minutes("m1")]
+    events: list[AnyEvent] = [requested("m1"), *(final("m1", n) for n in range(1, 60))]
+    events += [ended("m1"), completed("m1", 59), minutes("m1")]
 
     async def follow(chance: random.Random) -> list[str]:
         seen: list[str] = []
@@ -306,7 +328,9 @@ async def test_readers_that_come_and_go_see_every_event_once(gateway: Gateway, p
     await publisher(*events[1:])
     for seen in await asyncio.gather(*readers):
         assert len(seen) == len(set(seen)) == len(events) + 1
-        assert [one for one in seen if one.startswith("transcript")] == [f"transcript.final {n}" for n in range(1, 60)]
+        assert [one for one in seen if one.startswith("transcript.final")] == [
+            f"transcript.final {n}" for n in range(1, 60)
+        ]
 
 
 async def test_a_stream_that_is_just_opening_does_not_hold_up_the_stop(

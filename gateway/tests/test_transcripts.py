@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from docx import Document
 from roomscribe_common.bus import Bus
-from roomscribe_common.contracts.commands import GetMeetingUsage, GetPeriodUsage, PeriodUsage
+from roomscribe_common.contracts.commands import GetMeetingUsage, GetPeriodUsage, MeetingTotals, PeriodUsage
 from roomscribe_common.contracts.usage import MeetingUsageData
 from roomscribe_common.subjects import MEETING_USAGE, PERIOD_USAGE
 
@@ -97,23 +97,26 @@ async def test_minutes_are_there_once_written_and_404_says_what_they_wait_for(
 
 
 async def test_usage_is_asked_of_metering(gateway: Gateway, publisher: Publisher, bus: Bus) -> None:
-    asked: list[tuple[str, str]] = []
+    asked: list[tuple[str, ...]] = []
 
     async def meeting(command: GetMeetingUsage) -> MeetingUsageData:
         asked.append((command.tenant, command.meeting_id))
         return ledger("m1", "now")
 
     async def period(command: GetPeriodUsage) -> PeriodUsage:
-        asked.append((command.tenant, command.period))
-        return PeriodUsage(tenant=command.tenant, period=command.period, totals={}, meetings=[ledger("m1")])
+        asked.append((command.tenant, command.period, command.after or ""))
+        one = MeetingTotals(meeting_id="m1", room="planning", closed=True, totals={})
+        return PeriodUsage(tenant=command.tenant, period=command.period, totals={}, meetings=[one], next_cursor="m1")
 
     await bus.reply(MEETING_USAGE, meeting, GetMeetingUsage)
     await bus.reply(PERIOD_USAGE, period, GetPeriodUsage)
     await bus.nc.flush()
     await publisher(requested("m1"))
     assert (await gateway.client.get("/v1/meetings/m1/usage")).json()["digest"] == "now"
-    assert (await gateway.client.get("/v1/usage?period=2026-11")).json()["meetings"][0]["meeting_id"] == "m1"
-    assert asked == [("acme", "m1"), ("acme", "2026-11")]
+    month = (await gateway.client.get("/v1/usage?period=2026-11")).json()
+    assert (month["meetings"][0]["meeting_id"], month["next_cursor"]) == ("m1", "m1")
+    assert (await gateway.client.get("/v1/usage?period=2026-11&cursor=m1")).status_code == 200
+    assert asked == [("acme", "m1"), ("acme", "2026-11", ""), ("acme", "2026-11", "m1")]
 
 
 async def test_while_metering_is_away_the_ledger_is_as_it_was_last_told(

@@ -47,6 +47,12 @@ async def test_a_webhook_is_stored_as_it_came_under_livekits_id(gateway: Gateway
     assert event.data.body == json.loads(body)
 
 
+async def test_the_password_of_a_rooms_turn_servers_is_not_kept(gateway: Gateway, nc: Client) -> None:
+    await send(gateway, webhook(room={"sid": "RM_x1", "name": "Raum 7", "turnPassword": "hunter2"}))
+    (event,) = await kept(nc)
+    assert event.data.body["room"] == {"sid": "RM_x1", "name": "Raum 7"}
+
+
 async def test_a_webhook_that_comes_twice_is_stored_once(gateway: Gateway, nc: Client) -> None:
     body = webhook()
     assert [(await send(gateway, body)).status_code for _ in range(3)] == [200, 200, 200]

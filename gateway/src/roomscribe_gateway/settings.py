@@ -3,9 +3,9 @@
 import re
 from typing import Annotated, cast
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field
 from roomscribe_common.ids import is_token
-from roomscribe_common.settings import CommonSettings, DatabaseSettings
+from roomscribe_common.settings import CommonSettings, DatabaseSettings, LivekitSettings
 
 _KEY = re.compile(r"[\x21-\x7e]{8,200}")
 
@@ -29,7 +29,7 @@ class RebuildSettings(CommonSettings, DatabaseSettings):
     """What a rebuild of the archive needs."""
 
 
-class GatewaySettings(RebuildSettings):
+class GatewaySettings(RebuildSettings, LivekitSettings):
     """What the gateway needs. Without `livekit_url` it opens no meetings and makes no tokens; the rest works."""
 
     gateway_host: str = "127.0.0.1"
@@ -45,14 +45,3 @@ class GatewaySettings(RebuildSettings):
     """An event stream whose reader takes nothing for so long is closed; it may resume."""
     gateway_end_grace_s: Annotated[float, Field(ge=0, le=3600)] = 120.0
     """How long after its meeting's end an event stream waits for the minutes."""
-    livekit_url: Annotated[str, Field(pattern=r"^(|wss?://.+)$")] = ""
-    livekit_api_key: str = ""
-    livekit_api_secret: SecretStr = SecretStr("")
-
-    @model_validator(mode="after")
-    def _livekit_is_whole(self) -> "GatewaySettings":
-        if self.livekit_url and not (self.livekit_api_key and self.livekit_api_secret.get_secret_value()):
-            raise ValueError(
-                "ROOMSCRIBE_LIVEKIT_URL needs ROOMSCRIBE_LIVEKIT_API_KEY and ROOMSCRIBE_LIVEKIT_API_SECRET beside it"
-            )
-        return self

@@ -48,7 +48,13 @@ def test_filters_are_as_wide_as_asked() -> None:
 
 def test_a_template_holds_no_id() -> None:
     assert template("stt.v1.final.acme.m1.TR_1.u1") == "stt.v1.final.<tenant>.<meeting>.<track>.<utterance>"
-    assert template("command.v1.room.leave.acme.m1") == "command.v1.room"
+    assert template("command.v1.room.leave.acme.m1") == "command.v1.room.leave"
+    assert template("audio.v1.chunk.acme.m1.TR_1.u1") == "audio.v1.chunk"
+
+
+@pytest.mark.parametrize("subject", ["", "stt", "stt.v1.invented.acme.m1", "command.v1.x17.y18", "command.v1.room"])
+def test_subjects_that_are_none_of_ours_share_one_template(subject: str) -> None:
+    assert template(subject) == "unknown"
 
 
 def test_new_ids_are_safe_and_in_order_of_time() -> None:

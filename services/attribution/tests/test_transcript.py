@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 import pytest
+from roomscribe_common.contracts.transcript import TranscriptFinal
 
-from .conftest import Bench, Running, final, gap, interim
+from .conftest import Bench, Running, ended, final, gap, interim
 
 Start = Callable[..., Running]
 
@@ -166,6 +167,22 @@ async def test_a_malformed_final_is_a_dead_letter_and_stops_nothing(attribution:
     assert await bench.texts() == ["ship it"]
     assert await bench.texts("mtg_2") == []
     assert (await bench.js.stream_info("DEAD_LETTERS")).state.messages == 3
+
+
+@pytest.mark.parametrize("nonsense", [b"", b"[]", b'{"id": "x"}', b'{"id": "x", "data": {"sequence": "many"}}'])
+async def test_nonsense_on_a_transcript_does_not_end_it(attribution: Start, bench: Bench, nonsense: bytes) -> None:
+    async with attribution():
+        await bench.say(final("utt_1"), gap("gap_1", "utt_0"))
+        await bench.until(bench.settled)
+        await bench.js.publish("transcript.v1.final.acme.mtg_1", nonsense)
+        await bench.js.publish("transcript.v1.gap.acme.mtg_1", nonsense)
+        await bench.say(final("utt_2"), gap("gap_2", "utt_0"))
+        await bench.until(bench.settled)
+        await bench.say(ended())
+        completed = await bench.until_completed()
+    assert (completed.data.last_sequence, completed.data.complete) == (2, True)
+    newest = await bench.js.get_last_msg("TRANSCRIPTS", "transcript.v1.final.acme.mtg_1")
+    assert TranscriptFinal.model_validate_json(newest.data or b"").data.sequence == 2
 
 
 @pytest.mark.parametrize("meetings", [1, 20])

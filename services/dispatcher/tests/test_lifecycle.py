@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from nats.aio.msg import Msg
 from roomscribe_common.contracts.agent import LeaveReason
 from roomscribe_common.contracts.commands import Done, LeaveRoom
 from roomscribe_common.errors import ProblemError
@@ -240,3 +241,24 @@ async def test_ends_that_race_end_the_meeting_once(dispatcher: Start, bench: Ben
         await bench.until(bench.settled)
         await bench.until_state(view.spec.meeting_id, "ended")
     assert len(await bench.ended()) == 1
+
+
+async def test_a_plain_subscriber_hears_each_step_of_a_meeting_once(dispatcher: Start, bench: Bench) -> None:
+    heard: list[str] = []
+
+    async def hear(msg: Msg) -> None:
+        heard.append(msg.subject)
+
+    await bench.nc.subscribe("meeting.v1.>", cb=hear)  # pyright: ignore[reportUnknownMemberType]  # a bare Future there
+    await bench.nc.flush()
+    async with dispatcher():
+        view = await bench.start("planning")
+        agent = await bench.agent()
+        await agent.publish_joined()
+        await bench.until_state(view.spec.meeting_id, "live")
+        await agent.obey()
+        await bench.end(view.spec.meeting_id)
+        await agent.leave("requested")
+        await bench.until_ended()
+    await bench.nc.flush()
+    assert sorted(subject.split(".")[2] for subject in heard) == ["ended", "requested", "started"]

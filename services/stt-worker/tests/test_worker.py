@@ -2,9 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from roomscribe_common.contracts.stt import SttFinal, UtteranceOpened
+from roomscribe_stt_worker.engines.moonshine import Moonshine
+from roomscribe_stt_worker.engines.protocol import Clip, Hypothesis
 
 from .conftest import Chunk, Room, Spoken, Start, chunks, utterance, words
 
@@ -65,6 +69,7 @@ async def test_the_final_after_a_pause_waits_for_no_decode(
 ) -> None:
     said = utterance()
     async with worker():
+        said = said.model_copy(update={"started_at": datetime.now(UTC)})
         await room.open(said)
         pieces = chunks(said, spoken["question"], silence_s=1.5)
         await room.send(said, *pieces[:-1], every_s=0.1)
@@ -75,6 +80,27 @@ async def test_the_final_after_a_pause_waits_for_no_decode(
     assert data.timing is not None
     assert data.timing.decode_ms < 20
     assert 1400 <= data.timing.hangover_ms <= 1600
+
+
+async def test_only_words_that_stay_are_decoded_thoroughly(
+    worker: Start, room: Room, spoken: dict[str, Spoken]
+) -> None:
+    asked: list[tuple[float, bool]] = []
+
+    class Noting(Moonshine):
+        def transcribe(self, clips: Sequence[Clip]) -> list[Hypothesis]:
+            asked.extend((clip.duration_s, clip.thorough) for clip in clips)
+            return super().transcribe(clips)
+
+    said = utterance()
+    async with worker(Noting()):
+        await room.say(said, spoken["roadmap"], every_s=0.1)
+        await room.final(said)
+    thorough = [seconds for seconds, thorough in asked if thorough]
+    quick = [seconds for seconds, thorough in asked if not thorough]
+    assert len(quick) >= len(room.interims) >= 1
+    assert len(thorough) >= 1
+    assert max(thorough) >= max(quick)
 
 
 async def test_an_early_decode_is_thrown_away_when_the_speaker_goes_on(

@@ -57,6 +57,19 @@ async def test_the_current_revision_of_a_segment_is_read(summarizer: Start, benc
     assert [one.text for one in minutes.data.decisions] == ["Let's go with option B."]
 
 
+async def test_nonsense_in_the_streams_does_not_cost_the_meeting_its_minutes(summarizer: Start, bench: Bench) -> None:
+    kinds = (final(1, "Anna", "x"), final(1, "Anna", "x", revision=2), requested("x"), joined("x"))
+    async with summarizer():
+        for event in kinds:
+            await bench.js.publish(event.subject, b'{"id": "x"}')
+        # Its number is the last, so that whoever waits to see it waits for ever.
+        unreadable = final(len(LINES) + 1, "Anna", "x").to_bytes().replace(b'"text"', b'"words_of"')
+        await bench.js.publish(kinds[0].subject, unreadable)
+        await bench.say(*(final(number, *line) for number, line in enumerate(LINES, 1)), completed(len(LINES) + 1))
+        [minutes] = await bench.until_minutes()
+    assert [one.text for one in minutes.data.decisions] == ["Let's go with option B."]
+
+
 async def test_a_meeting_where_nobody_spoke_has_empty_minutes(summarizer: Start, bench: Bench) -> None:
     async with summarizer():
         await bench.say(completed(0))

@@ -35,7 +35,7 @@ async def test_a_meeting_that_ended_is_told_once_with_its_lines_and_its_price(me
         answered = await bench.usage()
         month = await bench.period("2026-11")
     assert answered == told.data
-    assert month.meetings == [told.data]
+    assert [(one.meeting_id, one.closed, one.totals) for one in month.meetings] == [("mtg_1", True, told.data.totals)]
 
 
 async def _is_closed(bench: Bench) -> bool:

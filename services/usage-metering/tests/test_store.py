@@ -11,13 +11,15 @@ from roomscribe_common.contracts.livekit import LivekitEvent
 from roomscribe_common.contracts.meeting import MeetingEnded, MeetingRequested, MeetingStarted
 from roomscribe_common.contracts.stt import SttFinal
 from roomscribe_common.contracts.usage import LlmUsage
-from roomscribe_common.errors import Retryable
+from roomscribe_common.errors import Permanent, ProblemError, Retryable
 from roomscribe_usage_metering.adapters.ledgers import Ledgers
 from roomscribe_usage_metering.adapters.store import EvidenceStore, Room
 from roomscribe_usage_metering.adapters.writer import EvidenceWriter
+from roomscribe_usage_metering.closer import Closer, Times
 from roomscribe_usage_metering.domain import translate
 from roomscribe_usage_metering.domain.evidence import MeetingKey, Record
 from roomscribe_usage_metering.domain.lines import epoch_ms
+from roomscribe_usage_metering.domain.periods import PAGE
 
 from .events import START, Meeting
 
@@ -129,6 +131,45 @@ async def test_a_month_holds_the_meetings_that_began_in_it(store: EvidenceStore,
     assert month.totals["stt_audio_minutes"] == "0.066666666667"
     for empty in ("2026-10", "2026-12"):
         assert (await ledgers.period_usage("acme", empty)).meetings == []
+
+
+async def test_a_month_of_many_meetings_is_told_in_pages_with_the_sums_of_all(
+    store: EvidenceStore, ledgers: Ledgers
+) -> None:
+    ids = [f"mtg_{n:03}" for n in range(PAGE + 1)]
+    for meeting_id in ids:
+        await store.add([record(Meeting(meeting_id, "acme", f"RM_{meeting_id}").tokens(f"llm_{meeting_id}"))], 0)
+        await store.add([record(Meeting(meeting_id, "acme", f"RM_{meeting_id}").started())], 0)
+    first = await ledgers.period_usage("acme", "2026-11")
+    second = await ledgers.period_usage("acme", "2026-11", first.next_cursor)
+    assert first.next_cursor == ids[PAGE - 1]
+    assert [one.meeting_id for one in first.meetings + second.meetings] == ids
+    assert second.next_cursor is None
+    assert first.totals["llm_input_tokens"] == second.totals["llm_input_tokens"] == str(100 * (PAGE + 1))
+    with pytest.raises(ProblemError) as refused:
+        await ledgers.period_usage("acme", "2026-11", "mtg_999")
+    assert refused.value.problem.status == 422
+
+
+async def test_a_ledger_that_cannot_be_told_keeps_no_other_from_being_told(
+    store: EvidenceStore, ledgers: Ledgers
+) -> None:
+    told: list[str] = []
+
+    async def publish(event: AnyEvent) -> None:
+        told.append(event.subject)
+        if event.subject.endswith("mtg_1"):
+            raise Permanent("larger than the server takes")
+
+    for n in (1, 2):
+        await store.add(life(Meeting(f"mtg_{n}", "acme", f"RM_{n}")), n)
+    closer = Closer(store, ledgers, publish, "test", Times(look_every_s=1, grace_s=0))
+    for _ in range(2):
+        await closer.close_due(epoch_ms(START) + 3_600_000)
+    assert told == ["usage.v1.meeting.acme.mtg_1", "usage.v1.meeting.acme.mtg_2"]
+    await store.add([record(Meeting().tokens("llm_late"))], 3)
+    await closer.close_due(epoch_ms(START) + 3_600_000)
+    assert len(told) == 3
 
 
 async def test_a_ledger_kept_at_closing_is_used_until_new_evidence_comes(

@@ -30,6 +30,7 @@ def replay(
     Uses the stack running in the state folder; where none runs, one of its own for the time being.
     """
     from roomscribe_common.connection import Unreachable
+    from roomscribe_common.errors import Permanent, Retryable
 
     from roomscribe_cli.demo.run import run_replay
     from roomscribe_cli.demo.stack import attached_stack
@@ -41,7 +42,7 @@ def replay(
         running = attached_stack(state or default_state())
         with tempfile.TemporaryDirectory(prefix="roomscribe-replay-", ignore_cleanup_errors=True) as temporary:
             asyncio.run(run_replay(plan, running, state or Path(temporary), out, Console()))
-    except (BadRecording, GatewayError, ReplayStuck, StackError, Unreachable) as error:
+    except (BadRecording, GatewayError, Permanent, ReplayStuck, Retryable, StackError, Unreachable) as error:
         sys.stderr.write(f"roomscribe replay: {error}\n")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:

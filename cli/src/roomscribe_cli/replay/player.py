@@ -40,7 +40,6 @@ _MAX_QUEUED_BYTES = 16 * 32_000
 _MAX_WAITING = 32
 """Work items the recognisers may be behind before the replay waits for them."""
 _LOOK_EVERY_FRAMES = 64
-_STUCK_S = 120.0
 _CLOSE_S = 60.0
 
 
@@ -89,8 +88,10 @@ class Replay:
 class Player:
     """Plays one replay; `run` returns when everything is on the bus and the meeting has ended."""
 
-    def __init__(self, replay: Replay, bus: Bus) -> None:
+    def __init__(self, replay: Replay, bus: Bus, stuck_s: float = 120.0) -> None:
+        """`stuck_s`: how long nobody may take audio before the replay is given up."""
         self._replay = replay
+        self._stuck_s = stuck_s
         self._bus = bus
         self._clock = _Position(replay.started_at)
         self._vad = SileroVad()
@@ -118,7 +119,15 @@ class Player:
         await self._tell(MeetingStarted, "started", started)
 
     async def run(self) -> None:
-        """Plays all recordings beside each other."""
+        """Plays all recordings beside each other. Raises `ReplayStuck`; however it ends, the meeting has ended then."""
+        try:
+            await self._play()
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        finally:
+            await self._end()
+
+    async def _play(self) -> None:
         replay = self._replay
         tracks = [self._track(number, recording) for number, recording in enumerate(replay.recordings, 1)]
         async with asyncio.TaskGroup() as publishing:
@@ -126,7 +135,11 @@ class Player:
                 publishing.create_task(track.run())
             await self._feed(tracks)
             for track in tracks:
-                await track.close(_CLOSE_S)
+                if not await track.close(_CLOSE_S):
+                    raise ReplayStuck(f"the bus did not take the last words in {_CLOSE_S:g} s")
+
+    async def _end(self) -> None:
+        replay = self._replay
         ended = MeetingEndedData(
             meeting_id=replay.meeting_id,
             room=replay.room,
@@ -168,10 +181,12 @@ class Player:
             await asyncio.sleep(max(0.0, position_s / speed - (time.monotonic() - began)))
         if speed is None or speed > 1:
             try:
-                async with asyncio.timeout(_STUCK_S):
+                async with asyncio.timeout(self._stuck_s):
                     await self._keep_in_step(tracks, round(position_s * SAMPLE_RATE / _FRAME))
             except TimeoutError as error:
-                raise ReplayStuck(f"no recogniser took audio for {_STUCK_S:g} s: is an stt-worker running?") from error
+                raise ReplayStuck(
+                    f"no recogniser took audio for {self._stuck_s:g} s: is an stt-worker running?"
+                ) from error
 
     async def _keep_in_step(self, tracks: list[TrackAudio], frame: int) -> None:
         """Waits until bus and recognisers are nearly as far: audio is kept for minutes only."""

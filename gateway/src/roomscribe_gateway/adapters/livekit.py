@@ -16,6 +16,7 @@ from roomscribe_common.subjects import UNKNOWN, subject_of
 
 TOKEN_TTL = timedelta(hours=6)
 FRESH = timedelta(minutes=5)
+_SECRETS = {"turnPassword", "turn_password"}
 _BODY: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
@@ -95,13 +96,21 @@ def _event(
         room_sid=hook.room.sid,
         created_at=created_at,
         received_at=now,
-        body=content,
+        body=_without_secrets(content),
     )
     place = hook.room.sid if is_token(hook.room.sid) else UNKNOWN
     subject = subject_of(LivekitEvent, UNKNOWN, place)
     return LivekitEvent.new(
         id=id, source="roomscribe/gateway", subject=subject, tenant=UNKNOWN, data=data, time=created_at
     )
+
+
+def _without_secrets(content: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """`livekit.Room` may hold the password of the room's TURN servers, and events are kept for long."""
+    room = content.get("room")
+    if not isinstance(room, dict):
+        return content
+    return content | {"room": {name: value for name, value in room.items() if name not in _SECRETS}}
 
 
 def _forged(why: str) -> ProblemError:

@@ -182,5 +182,3 @@ _register(TranscriptGap, _gap)
 _register(TranscriptCompleted, _completed)
 _register(Minutes, _minutes)
 _register(MeetingUsage, _usage)
-MODELS: tuple[type[AnyEvent], ...] = tuple(_MAKERS)
-"""The event classes that leave rows; `rows_of` of any other is empty."""

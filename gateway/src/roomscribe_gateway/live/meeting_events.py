@@ -15,7 +15,7 @@ from nats.js import JetStreamContext
 from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.contracts.insight import Minutes
 from roomscribe_common.contracts.meeting import MeetingEnded, MeetingFailed
-from roomscribe_common.contracts.transcript import TranscriptInterim
+from roomscribe_common.contracts.transcript import TranscriptCompleted, TranscriptInterim
 from roomscribe_common.errors import Permanent
 from roomscribe_common.reader import EventT, Reader
 from roomscribe_common.registry import MESSAGES
@@ -57,6 +57,7 @@ class _Ending:
     over_since: float | None = None
     failed: bool = False
     minutes: bool = False
+    completed: bool = False
 
     def note(self, event: AnyEvent, *, past: bool = False) -> None:
         """An event came; `past`: it had been stored before this reader came."""
@@ -66,6 +67,7 @@ class _Ending:
             self.over_since = time.monotonic() - max(age_s, 0)
         self.failed |= isinstance(event, MeetingFailed)
         self.minutes |= isinstance(event, Minutes)
+        self.completed |= isinstance(event, TranscriptCompleted)
 
     def reason(self, open_s: float) -> str | None:
         """Why the stream is at its end; None if it is not."""
@@ -73,10 +75,13 @@ class _Ending:
             return "failed"
         if self.over_since is None:
             return None
-        if self.minutes:
+        # The streams are read beside each other, so the minutes may come before the last words they are about.
+        if self.minutes and self.completed:
             return "minutes"
         over_s = time.monotonic() - self.over_since
-        return "no_minutes" if over_s >= self.grace_s and open_s > _SETTLE_S else None
+        if over_s < self.grace_s or open_s <= _SETTLE_S:
+            return None
+        return "minutes" if self.minutes else "no_minutes"
 
 
 class MeetingEvents:
@@ -101,6 +106,7 @@ class MeetingEvents:
             (MeetingEnded, "MEETINGS"),
             (MeetingFailed, "MEETINGS"),
             (Minutes, "INSIGHTS"),
+            (TranscriptCompleted, "TRANSCRIPTS"),
         )
         for model, stream in wanted:
             subject = subject_of(model, self._tenant, self._meeting)

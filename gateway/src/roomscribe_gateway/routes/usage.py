@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from roomscribe_common.contracts.commands import GetMeetingUsage, GetPeriodUsage, PeriodUsage
 from roomscribe_common.contracts.usage import MeetingUsageData
 from roomscribe_common.errors import ProblemError
+from roomscribe_common.ids import TOKEN_PATTERN
 from roomscribe_common.subjects import MEETING_USAGE, PERIOD_USAGE
 
 from roomscribe_gateway.edge import GivenEdge, MeetingId, Tenant
@@ -18,6 +19,8 @@ Period = Annotated[
     str,
     Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", description="A calendar month in UTC.", examples=["2026-11"]),
 ]
+
+Cursor = Annotated[str | None, Query(pattern=TOKEN_PATTERN, description="`next_cursor` of the page before.")]
 
 
 @router.get("/meetings/{meeting_id}/usage", responses=documented(404))
@@ -34,6 +37,6 @@ async def get_meeting_usage(meeting_id: MeetingId, edge: GivenEdge, tenant: Tena
 
 
 @router.get("/usage", responses=documented())
-async def get_period_usage(period: Period, edge: GivenEdge, tenant: Tenant) -> PeriodUsage:
-    """All meetings of a month, and their sums."""
-    return await edge.ask(PERIOD_USAGE, GetPeriodUsage(tenant=tenant, period=period), PeriodUsage)
+async def get_period_usage(period: Period, edge: GivenEdge, tenant: Tenant, cursor: Cursor = None) -> PeriodUsage:
+    """The sums of a month, and its meetings in pages; `next_cursor` is null on the last."""
+    return await edge.ask(PERIOD_USAGE, GetPeriodUsage(tenant=tenant, period=period, after=cursor), PeriodUsage)

@@ -175,6 +175,10 @@ class Bus:
     ) -> None:
         with telemetry.processing(self._tracer, msg.subject, msg.headers):
             answer = await _done(msg, handler, request)
+            if len(answer) > self.nc.max_payload:
+                extra = {"subject": telemetry.label(msg.subject), "size_bytes": len(answer)}
+                log.error("answer larger than the server takes", extra=extra)
+                answer = commands.refused(commands.too_large(len(answer), self.nc.max_payload))
         if msg.reply:
             with contextlib.suppress(nats.errors.Error):  # the caller's timeout covers a lost answer
                 await msg.respond(answer)

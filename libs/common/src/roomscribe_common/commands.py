@@ -80,5 +80,11 @@ def impossible(reason: str) -> Problem:
     return Problem(type="urn:roomscribe:problem:refused", title="Refused", status=422, detail=reason)
 
 
+def too_large(size_bytes: int, limit_bytes: int) -> Problem:
+    """What a caller is told when the answer does not fit into one message."""
+    detail = f"The answer has {size_bytes} bytes, and one message holds {limit_bytes}; ask for less"
+    return Problem(type="urn:roomscribe:problem:answer-too-large", title="Answer too large", status=500, detail=detail)
+
+
 def _asked(subject: str) -> str:
     return "the service " + repr(subject.split(".")[2]) if subject.count(".") >= 2 else repr(subject)

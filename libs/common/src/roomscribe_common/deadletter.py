@@ -2,12 +2,14 @@
 
 import base64
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from nats.aio.msg import Msg
 
 from roomscribe_common.contracts.dead import DeadLetter, DeadLetterData
+from roomscribe_common.contracts.dispatch import DispatchJob
 from roomscribe_common.subjects import UNKNOWN, UnsafeToken, parse, subject_of
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 _MAX_PAYLOAD_BYTES = 64 * 1024
 _MAX_TEXT = 1000
+_TOKEN = re.compile(rb'("token"\s*:\s*")[^"]*')
+"""Found in bytes, for what is buried may be no JSON."""
 
 
 def of_delivery(msg: Msg, service: str, reason: str) -> DeadLetter:
@@ -56,7 +60,7 @@ def _letter(
         deliveries=deliveries,
         stream_sequence=stream_sequence,
         headers={str(k): str(v)[:_MAX_TEXT] for k, v in (msg.headers or {}).items()},
-        payload_base64=base64.b64encode(msg.data[:_MAX_PAYLOAD_BYTES]).decode(),
+        payload_base64=base64.b64encode(_payload(msg)[:_MAX_PAYLOAD_BYTES]).decode(),
         at=now,
     )
     return DeadLetter.new(
@@ -67,6 +71,11 @@ def _letter(
         data=data,
         time=now,
     )
+
+
+def _payload(msg: Msg) -> bytes:
+    """The bytes as they came; of a job without its LiveKit token, for letters are kept longer than a secret may be."""
+    return _TOKEN.sub(rb"\1", msg.data) if msg.subject.startswith(DispatchJob.TYPE) else msg.data
 
 
 async def bury(bus: "Bus", letter: DeadLetter) -> None:

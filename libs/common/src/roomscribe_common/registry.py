@@ -28,6 +28,7 @@ from roomscribe_common.contracts.transcript import (
     TranscriptRevised,
 )
 from roomscribe_common.contracts.usage import LlmUsage, MeetingUsage
+from roomscribe_common.subjects import AUDIO_CHUNK, COMMANDS
 
 Service = Literal[
     "dispatcher", "media-ingest", "stt-worker", "attribution", "summarizer", "usage-metering", "gateway", "any"
@@ -64,13 +65,13 @@ class Message:
 
 MESSAGES: tuple[Message, ...] = (
     Message(DispatchJob, "DISPATCH", ("dispatcher",), ("media-ingest",), public=False),
-    Message(MeetingRequested, "MEETINGS", ("dispatcher",), ("dispatcher", "gateway", "usage-metering")),
-    Message(MeetingStarted, "MEETINGS", ("dispatcher",), ("gateway", "usage-metering")),
-    Message(MeetingEnded, "MEETINGS", ("dispatcher",), ("attribution", "gateway", "usage-metering")),
-    Message(MeetingFailed, "MEETINGS", ("dispatcher",), ("gateway",)),
+    Message(MeetingRequested, "MEETINGS", ("dispatcher",), ("dispatcher", "gateway", "summarizer", "usage-metering")),
+    Message(MeetingStarted, "MEETINGS", ("dispatcher",), ("dispatcher", "gateway", "usage-metering")),
+    Message(MeetingEnded, "MEETINGS", ("dispatcher",), ("attribution", "dispatcher", "gateway", "usage-metering")),
+    Message(MeetingFailed, "MEETINGS", ("dispatcher",), ("dispatcher", "gateway")),
     Message(ParticipantJoined, "MEETINGS", ("media-ingest",), ("gateway", "summarizer")),
     Message(ParticipantLeft, "MEETINGS", ("media-ingest",), ("gateway",)),
-    Message(ParticipantRenamed, "MEETINGS", ("media-ingest",), ("gateway",)),
+    Message(ParticipantRenamed, "MEETINGS", ("media-ingest",), ("gateway", "summarizer")),
     Message(ParticipantMuted, "MEETINGS", ("media-ingest",), ("gateway",)),
     Message(AgentJoined, "MEETINGS", ("media-ingest",), ("dispatcher", "usage-metering")),
     Message(AgentHeartbeat, "MEETINGS", ("media-ingest",), ("usage-metering",)),
@@ -80,11 +81,11 @@ MESSAGES: tuple[Message, ...] = (
     Message(SttFinal, "STT_RESULTS", ("stt-worker",), ("attribution", "usage-metering"), "utterance", public=False),
     Message(SttGap, "STT_RESULTS", ("media-ingest", "stt-worker"), ("attribution",), "utterance", public=False),
     Message(TranscriptInterim, None, ("attribution",), ("media-ingest", "gateway")),
-    Message(TranscriptFinal, "TRANSCRIPTS", ("attribution",), ("media-ingest", "gateway", "summarizer")),
-    Message(TranscriptRevised, "TRANSCRIPTS", ("attribution",), ("media-ingest", "gateway", "summarizer")),
+    Message(TranscriptFinal, "TRANSCRIPTS", ("attribution",), ("attribution", "media-ingest", "gateway", "summarizer")),
+    Message(TranscriptRevised, "TRANSCRIPTS", ("attribution",), ("gateway", "summarizer")),
     Message(TranscriptGap, "TRANSCRIPTS", ("attribution",), ("gateway",)),
     Message(TranscriptCompleted, "TRANSCRIPTS", ("attribution",), ("gateway", "summarizer")),
-    Message(Minutes, "INSIGHTS", ("summarizer",), ("gateway",)),
+    Message(Minutes, "INSIGHTS", ("summarizer",), ("gateway", "summarizer")),
     Message(LlmUsage, "USAGE", ("summarizer",), ("usage-metering",)),
     Message(MeetingUsage, "USAGE", ("usage-metering",), ("gateway",)),
     Message(LivekitEvent, "LIVEKIT", ("gateway",), ("dispatcher", "usage-metering"), public=False),
@@ -95,6 +96,14 @@ BY_TYPE: dict[str, Message] = {message.type: message for message in MESSAGES}
 
 
 def template(subject: str) -> str:
-    """The subject's kind with placeholders for its ids, safe as a span name or a label."""
+    """The subject's kind with placeholders for its ids, safe as a span name or a label.
+
+    `unknown` if it is none of ours: whoever may publish could otherwise make as many labels as it likes.
+    """
     kind = ".".join(subject.split(".")[:3])
-    return BY_TYPE[kind].subject if kind in BY_TYPE else kind
+    if kind in BY_TYPE:
+        return BY_TYPE[kind].subject
+    if kind == AUDIO_CHUNK:
+        return kind
+    command = ".".join(subject.split(".")[:4])
+    return command if command in COMMANDS else "unknown"

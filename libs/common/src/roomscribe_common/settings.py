@@ -3,10 +3,10 @@
 import os
 import re
 import socket
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as _SourceError
 
@@ -29,8 +29,12 @@ def _has_scheme(*schemes: str) -> AfterValidator:
 
 
 def redact(url: str) -> str:
-    """The URL without its user and password, fit for a log line."""
-    parts = urlsplit(url)
+    """The URL, or each of a comma-separated list, without its user and password, fit for a log line."""
+    return ",".join(_redacted(one) for one in url.split(","))
+
+
+def _redacted(url: str) -> str:
+    parts = urlsplit(url.strip())
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
@@ -72,13 +76,21 @@ class DatabaseSettings(BaseSettings):
 
 
 class LivekitSettings(BaseSettings):
-    """For services that speak to a LiveKit server or LiveKit Cloud."""
+    """For services that speak to a LiveKit server or LiveKit Cloud, and can do without; `livekit_url` is empty then."""
 
     model_config = CommonSettings.model_config
 
-    livekit_url: Annotated[str, _has_scheme("ws", "wss")]
-    livekit_api_key: Annotated[str, Field(min_length=1)]
-    livekit_api_secret: SecretStr
+    livekit_url: Annotated[str, Field(pattern=r"^(|wss?://.+)$")] = ""
+    livekit_api_key: str = ""
+    livekit_api_secret: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _livekit_is_whole(self) -> Self:
+        if self.livekit_url and not (self.livekit_api_key and self.livekit_api_secret.get_secret_value()):
+            raise ValueError(
+                "ROOMSCRIBE_LIVEKIT_URL needs ROOMSCRIBE_LIVEKIT_API_KEY and ROOMSCRIBE_LIVEKIT_API_SECRET beside it"
+            )
+        return self
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
@@ -100,7 +112,8 @@ def _line(field: str, message: str, kind: str) -> str:
     name, _, inside = field.partition(".")
     where = f" ({inside})" if inside else ""
     reason = "is not set, and has no default" if kind == "missing" else message.removeprefix("Value error, ")
-    return f"{ENV_PREFIX}{name.upper()}{where}: {reason}"
+    # A validator of several settings at once names them itself.
+    return f"{ENV_PREFIX}{name.upper()}{where}: {reason}" if field else reason
 
 
 def env_name(field: str) -> str:

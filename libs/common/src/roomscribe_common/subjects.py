@@ -84,8 +84,11 @@ START_MEETING = "command.v1.dispatcher.start_meeting"
 END_MEETING = "command.v1.dispatcher.end_meeting"
 MEETING_USAGE = "command.v1.usage.meeting"
 PERIOD_USAGE = "command.v1.usage.period"
+LEAVE_ROOM = "command.v1.room.leave"
+"""Goes on with tenant and meeting."""
+COMMANDS = frozenset({START_MEETING, END_MEETING, MEETING_USAGE, PERIOD_USAGE, LEAVE_ROOM})
 
 
 def leave_room(tenant: str, meeting: str) -> str:
     """Where the room process of a meeting listens for `LeaveRoom`."""
-    return f"command.v1.room.leave.{safe('tenant', tenant)}.{safe('meeting', meeting)}"
+    return f"{LEAVE_ROOM}.{safe('tenant', tenant)}.{safe('meeting', meeting)}"

@@ -22,8 +22,6 @@ SCOPE = "roomscribe"
 
 def label(subject: str) -> str:
     """What stands for a subject in labels, span names and log lines: its kind, with placeholders for ids."""
-    if subject.startswith("command."):
-        return ".".join(subject.split(".")[:4])
     return template(subject)
 
 

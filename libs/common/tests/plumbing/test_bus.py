@@ -1,6 +1,7 @@
 """Publishing, core messages and commands on a real server."""
 
 import asyncio
+import base64
 from collections.abc import Callable
 
 import pytest
@@ -136,6 +137,19 @@ async def test_command_that_is_not_answered_in_time_is_a_timeout(bus: Bus) -> No
     await bus.finish(0.1)
 
 
+async def test_answer_larger_than_the_server_takes_is_told_at_once(bus: Bus) -> None:
+    class Long(BaseModel):
+        text: str
+
+    async def long(_: Ask) -> Long:
+        return Long(text="x" * bus.nc.max_payload)
+
+    await bus.reply(ASK, long, Ask)
+    with pytest.raises(ProblemError) as problem:
+        await bus.request(ASK, Ask(number=1), Long)
+    assert problem.value.problem.type == "urn:roomscribe:problem:answer-too-large"
+
+
 async def test_slow_command_does_not_hold_up_the_next(bus: Bus) -> None:
     release = asyncio.Event()
 
@@ -177,6 +191,22 @@ async def test_malformed_core_message_is_dead_lettered_with_the_reason(bus: Bus,
     letter = DeadLetter.model_validate_json((await bus.js.get_msg("DEAD_LETTERS", 1)).data or b"")
     assert letter.subject == "dead.v1.letter.acme.m"
     assert letter.data.reason.startswith("malformed meeting.v1.ended: ")
+
+
+@pytest.mark.parametrize(
+    "payload", [b'{"data": {"token" : "eyJ.secret.x", "room": "r"}}', b'{"data": {"room": "r", "token":"eyJ.secret']
+)
+async def test_dead_letter_of_a_job_holds_no_token(bus: Bus, payload: bytes) -> None:
+    async def never(_: MeetingEnded) -> None:
+        raise AssertionError
+
+    await bus.subscribe("dispatch.v1.job.>", never, MeetingEnded)
+    await bus.nc.publish("dispatch.v1.job.acme.m", payload)
+    await until(lambda: _stored(bus, "DEAD_LETTERS", 1))
+    letter = DeadLetter.model_validate_json((await bus.js.get_msg("DEAD_LETTERS", 1)).data or b"")
+    kept = base64.b64decode(letter.data.payload_base64)
+    assert b"secret" not in kept
+    assert b'"room": "r"' in kept
 
 
 async def _is(value: bool) -> bool:

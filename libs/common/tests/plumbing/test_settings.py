@@ -47,7 +47,7 @@ def test_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None
         ("ROOMSCRIBE_HEALTH_PORT", "99999", "Input should be less than or equal to 65535"),
         ("ROOMSCRIBE_NATS_URL", "localhost", "expected nats://host… or tls://host… or ws://host… or wss://host…"),
         ("ROOMSCRIBE_LOG_LEVEL", "loud", "Input should be 'debug', 'info', 'warning' or 'error'"),
-        ("ROOMSCRIBE_LIVEKIT_URL", None, "is not set, and has no default"),
+        ("ROOMSCRIBE_DATABASE_URL", None, "is not set, and has no default"),
         ("ROOMSCRIBE_GATEWAY_API_KEYS", "{secret", "is not valid JSON"),
     ],
 )
@@ -73,3 +73,13 @@ def test_database_password_is_not_in_the_refusal(monkeypatch: pytest.MonkeyPatch
 
 def test_redacted_url_keeps_the_address_only() -> None:
     assert redact("redis://user:pw@host:6379/0") == "redis://host:6379/0"
+    servers = "nats://a:hunter2@one:4222, nats://token@two:4222,tls://three:4222"
+    assert redact(servers) == "nats://one:4222,nats://two:4222,tls://three:4222"
+
+
+def test_refusal_of_settings_that_do_not_fit_together_is_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROOMSCRIBE_LIVEKIT_API_KEY")
+    with pytest.raises(BadSettings) as bad:
+        load(GatewaySettings)
+    needed = "ROOMSCRIBE_LIVEKIT_API_KEY and ROOMSCRIBE_LIVEKIT_API_SECRET beside it"
+    assert str(bad.value) == f"ROOMSCRIBE_LIVEKIT_URL needs {needed}"

@@ -19,6 +19,7 @@ from roomscribe_common.contracts.meeting import EndReason, MeetingState
 from roomscribe_common.errors import Retryable
 from roomscribe_common.lease import Leases
 from roomscribe_common.settings import env_name
+from roomscribe_common.stored import last
 from roomscribe_common.subjects import subject_of
 
 from roomscribe_dispatcher import domain, events
@@ -30,6 +31,7 @@ from roomscribe_dispatcher.domain import Meeting, Policy
 log = logging.getLogger(__name__)
 
 _PUBLISH_S: Final = 3.0
+_STREAM: Final = "MEETINGS"
 
 
 class Lifecycle:
@@ -50,7 +52,12 @@ class Lifecycle:
         await self.once(events.requested(meeting))
 
     async def once(self, event: AnyEvent) -> None:
-        """Publish the first event on its subject; a second one is not needed."""
+        """Publish the first event on its subject; a second one is not needed.
+
+        Asked before it is said: what a stream refuses, plain subscribers of the subject have heard all the same.
+        """
+        if await last(self._js, _STREAM, event.subject) is not None:
+            return
         with contextlib.suppress(WrongSequence):
             await self._bus.publish(event, expected_last_subject_sequence=0, deadline_s=_PUBLISH_S)
 

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -19,7 +18,7 @@ from roomscribe_stt_worker.adapters.decode_pool import DecodeHung
 from roomscribe_stt_worker.engines.protocol import EngineUnavailable
 from roomscribe_stt_worker.listener import Listener
 from roomscribe_stt_worker.metrics import Metrics
-from roomscribe_stt_worker.session import Progress
+from roomscribe_stt_worker.session import Progress, age_s
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +30,8 @@ DRAIN_S = 15.0
 _ACK_S = 2.0
 _AFTER_HANG_S = 2.0
 _LONGEST_DELAY_S = 30.0
+_MORE_ATTEMPTS = 8
+"""Beyond those of the listener, for storing its gap: what cannot even be given up in order is dead-lettered."""
 
 
 class Claims:
@@ -99,7 +100,7 @@ class Claims:
     async def _outcome(self, msg: Msg) -> str:
         deliveries = msg.metadata.num_delivered
         if deliveries == 1:
-            self._metrics.claimed((datetime.now(UTC) - msg.metadata.timestamp).total_seconds())
+            self._metrics.claimed(age_s(msg))
         try:
             progress = Progress()
             async with self._kept(msg, progress):
@@ -133,6 +134,8 @@ class Claims:
             log.warning("ack not confirmed", extra={"error": str(error)})
 
     async def _again(self, msg: Msg, reason: str, delay_s: float) -> str:
+        if msg.metadata.num_delivered >= self._listener.max_attempts + _MORE_ATTEMPTS:
+            return await self._bury(msg, reason)
         log.warning("utterance given back", extra={"reason": reason, "deliveries": msg.metadata.num_delivered})
         await msg.nak(delay=delay_s)
         return "again"

@@ -18,7 +18,7 @@ from roomscribe_stt_worker.adapters.results import Results
 from roomscribe_stt_worker.domain.events import Hearing, lost_utterance
 from roomscribe_stt_worker.engines.protocol import Engine
 from roomscribe_stt_worker.metrics import Metrics
-from roomscribe_stt_worker.session import Outcome, Progress, Session
+from roomscribe_stt_worker.session import LONGEST, Outcome, Progress, Session, age_s
 
 SESSION_S = 300.0
 """No utterance takes so long, whatever is done to it; its audio is gone by then."""
@@ -32,6 +32,9 @@ class Policy:
     interims: bool
     max_attempts: int
     source: str
+    old_s: float = 30.0
+    """After twice the longest utterance no more of it comes, by the server's clock and ours, which are nearly the same.
+    So a queue that stood still for minutes does not wait for each utterance in turn."""
 
 
 class Listener:
@@ -55,6 +58,8 @@ class Listener:
         self._policy = policy
         self._stt = SttModel(provider=engine.provider, model=engine.model)
         self._items = Reader(UtteranceOpened)
+        self.max_attempts = policy.max_attempts
+        """After so many an utterance becomes a gap."""
         self.stall_s = engine.patience_s + _STALL_MARGIN_S
         """An utterance that did not get on for so long does not get on at all."""
 
@@ -70,13 +75,15 @@ class Listener:
         hearing = Hearing(event.data, event.tenant, attempt, self._policy.source, self._stt)
         if attempt > 1 and await self._results.settled(place):
             return "done_before"
-        if attempt > self._policy.max_attempts:
+        if attempt > self.max_attempts:
             length = await self._results.audio_length(_audio(place))
-            await self._results.gap(lost_utterance(hearing, length, "stt_failed"))
+            await self._results.gap(lost_utterance(hearing, length or LONGEST, "stt_failed"))
             raise Permanent(f"given up after {attempt - 1} attempts")
+        if age_s(msg) > self._policy.old_s and not await self._results.has_audio(_audio(place)):
+            return await self._store(Outcome(None, [lost_utterance(hearing, LONGEST, "audio_lost")]), place)
         async with AudioReader(self._nc, self._js, _audio(place)) as audio:
             show = self._results.interim if self._policy.interims else None
-            session = Session(hearing, audio, self._pool, show, progress)
+            session = Session(hearing, audio, self._pool, show, progress, self._policy.old_s)
             try:
                 async with asyncio.timeout(SESSION_S):
                     outcome = await session.run()

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 
 import nats.errors
@@ -26,9 +27,16 @@ log = logging.getLogger(__name__)
 QUIET_BEATS = 10
 """So many seconds without a chunk, the server answering all the while, and the audio is over."""
 LATE_BEATS = 1
-"""The same once the last chunk is here and only late ones can be missing."""
+"""The same once only late ones can be missing: the last chunk is here, or what is here is old."""
+LONGEST = 15 * SAMPLE_RATE
+"""Utterances are cut at this length: how long one was at most, where nothing of its audio is left to say."""
 _MARGIN = SAMPLE_RATE * 3 // 10
 """Decoded beyond the end of speech, for the soft end of a word."""
+
+
+def age_s(msg: Msg) -> float:
+    """Seconds since the server stored the message; below 0 where our clock is behind its clock."""
+    return (datetime.now(UTC) - msg.metadata.timestamp).total_seconds()
 
 
 class Progress:
@@ -88,13 +96,16 @@ class Session:
         pool: DecodePool,
         show: Callable[[SttInterim], Awaitable[None]] | None,
         progress: Progress,
+        old_s: float,
     ) -> None:
-        """`show` publishes interims; None makes none."""
+        """`show` publishes interims; None makes none. Nothing more follows on chunks stored `old_s` ago."""
         self._hearing = hearing
         self._source = source
         self._pool = pool
         self._show = show
         self._progress = progress
+        self._old_s = old_s
+        self._newest: Msg | None = None
         self._audio = Assembly(hearing.utterance.utterance_id)
         self._policy = InterimPolicy()
         self._draft: Hypothesis | None = None
@@ -120,9 +131,15 @@ class Session:
             self._progress.made()
             quiet = quiet + 1 if message is None else 0
             if message is not None:
+                self._newest = message
                 self._take(message)
-            elif quiet >= (QUIET_BEATS if self._audio.last is None else LATE_BEATS):
+            elif quiet >= (LATE_BEATS if self._is_over() else QUIET_BEATS):
                 return
+
+    def _is_over(self) -> bool:
+        if self._audio.last is not None:
+            return True
+        return self._newest is not None and age_s(self._newest) > self._old_s
 
     def _take(self, message: Msg) -> None:
         try:
@@ -176,7 +193,7 @@ class Session:
     async def _conclude(self) -> Outcome:
         audio, hearing = self._audio, self._hearing
         if not audio.received:
-            return Outcome(None, [events.lost_utterance(hearing, audio.length, "audio_lost")])
+            return Outcome(None, [events.lost_utterance(hearing, audio.length or LONGEST, "audio_lost")])
         began = time.monotonic()
         end = audio.speech_end
         try:
@@ -205,7 +222,8 @@ class Session:
 
     async def _decode(self, end: int, kind: Kind) -> Hypothesis:
         utterance = self._hearing.utterance
-        clip = Clip(self._audio.samples(end), utterance.language, tuple(utterance.keyterms), self._draft)
+        samples, keyterms = self._audio.samples(end), tuple(utterance.keyterms)
+        clip = Clip(samples, utterance.language, keyterms, self._draft, thorough=kind is not Kind.INTERIM)
         hypothesis = await self._pool.decode(clip, kind)
         self._progress.made()
         return hypothesis

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.contracts.usage import MeetingUsage, MeetingUsageData
-from roomscribe_common.errors import Retryable
+from roomscribe_common.errors import Permanent, Retryable
 from roomscribe_common.subjects import subject_of
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -76,7 +76,12 @@ class Closer:
 
     async def _close(self, derived: Derived) -> None:
         usage = self._ledgers.usage(derived.ledger, closed=True)
-        await self._publish(meeting_usage(derived.meeting.key.tenant, usage, self._source))
+        try:
+            await self._publish(meeting_usage(derived.meeting.key.tenant, usage, self._source))
+        except Permanent as error:
+            log.error("ledger cannot be told", extra={"meeting": usage.meeting_id, "reason": error.reason})
+            await self._store.look_again(derived.meeting, None)
+            return
         # A crash here publishes it once more, under the same id.
         await self._store.close(derived.meeting, usage.digest, usage.model_dump_json())
 

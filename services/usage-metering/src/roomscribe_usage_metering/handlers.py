@@ -58,4 +58,4 @@ class Commands:
 
     async def period(self, command: GetPeriodUsage) -> PeriodUsage:
         """The sums of a calendar month. Raises `ProblemError` (422) if `period` is none."""
-        return await self._ledgers.period_usage(command.tenant, command.period)
+        return await self._ledgers.period_usage(command.tenant, command.period, command.after)

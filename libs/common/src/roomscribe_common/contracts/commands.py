@@ -3,7 +3,7 @@
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from roomscribe_common.contracts.meeting import EndReason, MeetingSpec, MeetingState, RoomName
-from roomscribe_common.contracts.usage import CostEstimate, MeetingUsageData
+from roomscribe_common.contracts.usage import CostEstimate, DecimalText
 from roomscribe_common.ids import Token
 
 
@@ -64,23 +64,31 @@ class GetMeetingUsage(Command):
 
 
 class GetPeriodUsage(Command):
-    """`command.v1.usage.period`: all meetings of a calendar month (UTC), `period` as `2026-11`."""
+    """`command.v1.usage.period`: all meetings of a calendar month (UTC), `period` as `2026-11`.
+
+    `after` goes on behind that meeting: the `next_cursor` of the page before.
+    """
 
     tenant: Token
     period: str
+    after: Token | None = None
+
+
+class MeetingTotals(Command):
+    """What one meeting used; its own ledger says it line by line."""
+
+    meeting_id: Token
+    room: RoomName
+    closed: bool
+    totals: dict[str, DecimalText]
 
 
 class PeriodUsage(Command):
-    """Sums of a month, and the meetings they come from."""
+    """Sums of the whole month, and a page of the meetings they come from. `next_cursor` is null on the last page."""
 
     tenant: Token
     period: str
-    totals: dict[str, str]
-    meetings: list[MeetingUsageData]
+    totals: dict[str, DecimalText]
+    meetings: list[MeetingTotals]
+    next_cursor: Token | None = None
     estimate: CostEstimate | None = None
-
-
-class RoomRef(Command):
-    """A room, by name."""
-
-    room: RoomName

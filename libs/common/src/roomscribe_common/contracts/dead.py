@@ -6,7 +6,7 @@ from roomscribe_common.contracts.base import Data, Event
 
 
 class DeadLetterData(Data):
-    """The message as it came. `payload_base64` holds its bytes, cut at 64 KiB."""
+    """The message as it came. `payload_base64` holds its bytes, cut at 64 KiB, without the token of a dispatch job."""
 
     service: str
     consumer: str

@@ -1,4 +1,4 @@
-"""LiveKit's webhooks, verified at the edge and passed on as they came."""
+"""LiveKit's webhooks, verified at the edge and passed on as they came, without secrets."""
 
 from pydantic import AwareDatetime, JsonValue
 
@@ -6,7 +6,7 @@ from roomscribe_common.contracts.base import Data, Event
 
 
 class LivekitEventData(Data):
-    """`body` is the webhook's JSON as LiveKit sent it (`livekit.WebhookEvent`)."""
+    """`body` is the webhook's JSON as LiveKit sent it (`livekit.WebhookEvent`), without `room.turnPassword`."""
 
     event: str
     livekit_id: str

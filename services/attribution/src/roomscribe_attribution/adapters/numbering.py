@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from nats.aio.client import Client
 from nats.js.api import PubAck
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from roomscribe_common.bus import WrongSequence
 from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.errors import Retryable
@@ -109,9 +109,14 @@ class Numbering:
     async def _read_on(self, subject: str, line: Line) -> bool:
         found = False
         async for message in stored(self._nc, _STREAM, subject, line.position + 1):
-            event = _StoredEvent.model_validate_json(message.data)
-            line.add(event.id, event.data.sequence, message.sequence)
             found = True
+            line.position = message.sequence
+            try:
+                event = _StoredEvent.model_validate_json(message.data)
+            except ValidationError:
+                # Whoever may write here can write nonsense, and it holds no number; its readers dead-letter it.
+                continue
+            line.add(event.id, event.data.sequence, message.sequence)
         return found
 
     def _line(self, subject: str) -> Line:

@@ -151,8 +151,8 @@ class DecodePool:
         limit = 1
         while self._jobs and len(batch) < limit:
             job = self._jobs[0]
-            # A clip with a draft gains as much from it as from company.
-            alone = job.kind is not Kind.FINAL or job.clip.draft is not None
+            # A clip with a draft gains as much from it as from company, and a thorough one is a batch of its own.
+            alone = job.kind is not Kind.FINAL or job.clip.draft is not None or job.clip.thorough
             if batch and alone:
                 break
             heapq.heappop(self._jobs)

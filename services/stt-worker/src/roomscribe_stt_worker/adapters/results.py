@@ -4,6 +4,7 @@ import logging
 
 import nats.errors
 from nats.js import JetStreamContext
+from pydantic import ValidationError
 from roomscribe_common.bus import Bus, WrongSequence
 from roomscribe_common.contracts.audio import ChunkHeaders
 from roomscribe_common.contracts.stt import SttFinal, SttGap, SttInterim
@@ -41,11 +42,18 @@ class Results:
         await self._bus.publish(event)
 
     async def settled(self, place: Subject) -> bool:
-        """Whether the utterance has its final, or a gap that stands for all of it."""
+        """Whether the utterance has its final, or a gap that stands for all of it. A malformed gap settles nothing."""
         if await last(self._js, RESULTS, _of(SttFinal, place)) is not None:
             return True
         gap = await last(self._js, RESULTS, _of(SttGap, place))
-        return gap is not None and SttGap.model_validate_json(gap.data).data.whole
+        try:
+            return gap is not None and SttGap.model_validate_json(gap.data).data.whole
+        except ValidationError:
+            return False
+
+    async def has_audio(self, subject: str) -> bool:
+        """Whether anything of the utterance's audio is there."""
+        return await last(self._js, AUDIO, subject) is not None
 
     async def audio_length(self, subject: str) -> int:
         """Samples from the utterance's start to the end of its newest chunk; 0 if none can be read."""

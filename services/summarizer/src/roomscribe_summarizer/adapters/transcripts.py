@@ -1,5 +1,7 @@
 """A meeting's transcript, read from the streams."""
 
+import logging
+
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from pydantic import ValidationError
@@ -7,11 +9,13 @@ from roomscribe_common import stored
 from roomscribe_common.contracts.insight import Minutes
 from roomscribe_common.contracts.meeting import MeetingRequested, ParticipantJoined, ParticipantRenamed
 from roomscribe_common.contracts.transcript import TranscriptFinal, TranscriptFinalData, TranscriptRevised
-from roomscribe_common.errors import Permanent, Retryable
+from roomscribe_common.errors import Retryable
 from roomscribe_common.reader import EventT, why
 from roomscribe_common.subjects import subject_of
 
 from roomscribe_summarizer.domain.transcript import Segment, Transcript
+
+log = logging.getLogger(__name__)
 
 
 class Transcripts:
@@ -27,12 +31,17 @@ class Transcripts:
         Raises `Retryable` while the stream does not show the final `last_sequence` yet.
         """
         current: dict[str, TranscriptFinalData] = {}
-        for event in (TranscriptFinal, TranscriptRevised):
-            for data in await self._all("TRANSCRIPTS", event, tenant, meeting_id):
-                have = current.get(data.data.segment_id)
-                if have is None or data.data.revision > have.revision:
-                    current[data.data.segment_id] = data.data
-        if max((data.sequence for data in current.values()), default=0) < last_sequence:
+        left_out = 0
+        for model in (TranscriptFinal, TranscriptRevised):
+            for event in await self._all("TRANSCRIPTS", model, tenant, meeting_id):
+                if event is None:
+                    left_out += 1
+                    continue
+                have = current.get(event.data.segment_id)
+                if have is None or event.data.revision > have.revision:
+                    current[event.data.segment_id] = event.data
+        # What is malformed may hold one of the numbers, and is not worth waiting for.
+        if max((data.sequence for data in current.values()), default=0) + left_out < last_sequence:
             raise Retryable("the stream does not show the last segment yet")
         spoken = sorted(current.values(), key=lambda data: (data.start_ms, data.sequence))
         names = await self._names(tenant, meeting_id)
@@ -46,10 +55,10 @@ class Transcripts:
     async def _names(self, tenant: str, meeting_id: str) -> set[str]:
         names: dict[str, str] = {}
         for joined in await self._all("MEETINGS", ParticipantJoined, tenant, meeting_id):
-            if joined.data.kind != "agent":
+            if joined is not None and joined.data.kind != "agent":
                 names[joined.data.participant.identity] = joined.data.participant.name
         for renamed in await self._all("MEETINGS", ParticipantRenamed, tenant, meeting_id):
-            if renamed.data.participant.identity in names:
+            if renamed is not None and renamed.data.participant.identity in names:
                 names[renamed.data.participant.identity] = renamed.data.participant.name
         return {name for name in names.values() if name}
 
@@ -57,7 +66,7 @@ class Transcripts:
         requested = await self._last("MEETINGS", MeetingRequested, tenant, meeting_id)
         return requested.data.title if requested else ""
 
-    async def _all(self, stream: str, event: type[EventT], tenant: str, meeting_id: str) -> list[EventT]:
+    async def _all(self, stream: str, event: type[EventT], tenant: str, meeting_id: str) -> list[EventT | None]:
         subject = subject_of(event, tenant, meeting_id)
         return [_parsed(event, message.data) async for message in stored.stored(self._nc, stream, subject)]
 
@@ -66,11 +75,13 @@ class Transcripts:
         return _parsed(event, message.data) if message else None
 
 
-def _parsed(event: type[EventT], payload: bytes) -> EventT:
+def _parsed(event: type[EventT], payload: bytes) -> EventT | None:
+    """None for what is malformed: it must not cost the meeting its minutes."""
     try:
         return event.model_validate_json(payload)
     except ValidationError as error:
-        raise Permanent(f"malformed {event.TYPE} in its stream: {why(error)}") from error
+        log.warning("malformed event left out", extra={"type": event.TYPE, "reason": why(error)})
+        return None
 
 
 def _segment(data: TranscriptFinalData) -> Segment:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from roomscribe_common.contracts.commands import PeriodUsage
+from roomscribe_common.contracts.commands import MeetingTotals, PeriodUsage
 from roomscribe_common.contracts.usage import MeetingUsageData
 
 from roomscribe_usage_metering.adapters.reading import Meeting
@@ -10,7 +10,7 @@ from roomscribe_usage_metering.adapters.store import EvidenceStore
 from roomscribe_usage_metering.domain.evidence import MeetingKey
 from roomscribe_usage_metering.domain.ledger import Ledger, derive, totals
 from roomscribe_usage_metering.domain.lines import POLICY
-from roomscribe_usage_metering.domain.periods import month_ms, period_totals
+from roomscribe_usage_metering.domain.periods import PAGE, first_after, month_ms, period_totals
 from roomscribe_usage_metering.domain.pricing import PriceBook, estimate
 
 
@@ -58,16 +58,30 @@ class Ledgers:
             return None
         return self.usage(derived.ledger, closed=derived.meeting.closed_digest == derived.ledger.digest)
 
-    async def period_usage(self, tenant: str, period: str) -> PeriodUsage:
-        """What the tenant's meetings of a month used: those that started in it, whole. Raises `ProblemError`."""
+    async def period_usage(self, tenant: str, period: str, after: str | None = None) -> PeriodUsage:
+        """What the tenant's meetings of a month used: those that started in it, whole. Raises `ProblemError`.
+
+        The sums are the month's on every page of its meetings.
+        """
         found = await self._store.started_between(tenant, *month_ms(period))
         meetings = [usage for meeting in found if (usage := await self._of_row(meeting)) is not None]
         sums = period_totals(one.lines for one in meetings)
+        first = first_after(after, [one.meeting_id for one in meetings])
+        page = meetings[first : first + PAGE]
         return PeriodUsage(
-            tenant=tenant, period=period, totals=sums, meetings=meetings, estimate=estimate(self._book, sums)
+            tenant=tenant,
+            period=period,
+            totals=sums,
+            meetings=[_totals(one) for one in page],
+            next_cursor=page[-1].meeting_id if first + PAGE < len(meetings) else None,
+            estimate=estimate(self._book, sums),
         )
 
     async def _of_row(self, meeting: Meeting) -> MeetingUsageData | None:
         if meeting.closed_usage is not None and meeting.closed_version == meeting.version:
             return MeetingUsageData.model_validate_json(meeting.closed_usage)
         return await self.meeting_usage(meeting.key)
+
+
+def _totals(usage: MeetingUsageData) -> MeetingTotals:
+    return MeetingTotals(meeting_id=usage.meeting_id, room=usage.room, closed=usage.closed, totals=usage.totals)

@@ -1,7 +1,7 @@
 """Calendar months in UTC, and the sums over them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from roomscribe_common.contracts.usage import UsageLine
@@ -11,6 +11,9 @@ from roomscribe_usage_metering.domain.ledger import totals
 from roomscribe_usage_metering.domain.lines import epoch_ms
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+
+PAGE = 100
+"""Meetings of a month in one answer: a room's name may have kilobytes as JSON, and one message holds a megabyte."""
 
 
 def month_ms(period: str) -> tuple[int, int]:
@@ -27,3 +30,13 @@ def month_ms(period: str) -> tuple[int, int]:
 def period_totals(meetings: Iterable[Iterable[UsageLine]]) -> dict[str, str]:
     """Billed quantity per meter over all meetings' lines: the sum of the meetings, exactly."""
     return totals(one for lines in meetings for one in lines)
+
+
+def first_after(cursor: str | None, meetings: Sequence[str]) -> int:
+    """Where the page behind that meeting begins. Raises `ProblemError` if the month has no such meeting."""
+    if cursor is None:
+        return 0
+    if cursor not in meetings:
+        detail = f"no meeting {cursor} began in that month"
+        raise ProblemError.of("bad-cursor", 422, "Bad cursor", detail, [FieldError(field="cursor", detail=detail)])
+    return meetings.index(cursor) + 1
