@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable
 
 import pytest
+from nats.aio.msg import Msg
+from roomscribe_common.bus import MSG_ID
 from roomscribe_common.contracts.transcript import TranscriptFinal
+from roomscribe_common.subjects import wildcard
 
 from .conftest import Bench, Running, ended, final, gap, interim
 
@@ -204,3 +207,20 @@ async def test_a_final_becomes_a_segment_within_milliseconds(attribution: Start,
     took.sort()
     sys.stdout.write(f"p50 {took[30] * 1000:.1f} ms, p95 {took[56] * 1000:.1f} ms, max {took[-1] * 1000:.1f} ms\n")
     assert took[30] < 0.025
+
+
+async def test_a_plain_subscriber_hears_each_final_once_also_over_a_restart(attribution: Start, bench: Bench) -> None:
+    heard: list[str] = []
+
+    async def hear(msg: Msg) -> None:
+        heard.append((msg.headers or {})[MSG_ID])
+
+    await bench.nc.subscribe(wildcard(TranscriptFinal), cb=hear)  # pyright: ignore[reportUnknownMemberType]  # untyped in nats-py
+    async with attribution():
+        await bench.say(final("u1"), final("u2"))
+        await bench.until_segments(2)
+    async with attribution():
+        await bench.say(final("u3"))
+        await bench.until_segments(3)
+    await bench.nc.flush()
+    assert heard == ["final:u1:1", "final:u2:1", "final:u3:1"]

@@ -107,6 +107,9 @@ class Completion:
 
     async def _publish(self, event: MeetingEnded, complete: bool) -> None:
         tenant, meeting = event.tenant, event.data.meeting_id
+        told, _ = await self._numbering.read(subject_of(TranscriptCompleted, tenant, meeting))
+        if told:
+            return
         segments, last_sequence = await self._numbering.read(subject_of(TranscriptFinal, tenant, meeting))
         now = datetime.now(UTC)
         data = TranscriptCompletedData(
