@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,15 @@ async def test_finals_that_wait_together_share_a_batch(pool: DecodePool, engine:
     assert [found.text for found in await asyncio.gather(*tasks)] == [str(n) for n in lengths]
     assert engine.batches == [[1], [2, 3, 4, 5], [6, 7]]
     await first
+
+
+async def test_a_thorough_decode_shares_no_batch(pool: DecodePool, engine: Recorder) -> None:
+    first = await occupy(pool, engine)
+    thorough = [replace(clip(n), thorough=True) for n in (2, 3)]
+    tasks = await queue(pool, *((one, Kind.FINAL) for one in thorough))
+    engine.go.set()
+    await asyncio.gather(first, *tasks)
+    assert engine.batches == [[1], [2], [3]]
 
 
 async def test_a_decode_that_is_cancelled_while_it_waits_is_never_done(pool: DecodePool, engine: Recorder) -> None:

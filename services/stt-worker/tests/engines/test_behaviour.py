@@ -48,10 +48,11 @@ def test_a_clip_too_short_for_a_word_gives_none_that_is_believed(engine: Engine,
     assert believe(found, length / 16_000).text == ""
 
 
+@pytest.mark.parametrize("thorough", [False, True])
 @pytest.mark.parametrize("loudness", [0.0, 0.001, 0.1])
-def test_noise_without_a_voice_gives_no_word_that_is_believed(engine: Engine, loudness: float) -> None:
+def test_noise_without_a_voice_gives_no_word_that_is_believed(engine: Engine, loudness: float, thorough: bool) -> None:
     noise = np.random.default_rng(7).normal(size=4 * 16_000) * loudness
-    [found] = engine.transcribe([Clip(noise.astype(np.float32))])
+    [found] = engine.transcribe([Clip(noise.astype(np.float32), thorough=thorough)])
     assert believe(found, 4.0).text == ""
 
 

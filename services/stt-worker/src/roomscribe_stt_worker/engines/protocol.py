@@ -35,12 +35,16 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One piece of speech to transcribe, with what is already known about it."""
+    """One piece of speech to transcribe, with what is already known about it.
+
+    `thorough`: its words stay, so they are worth more computing, where an engine can turn that into fewer errors.
+    """
 
     samples: NDArray[np.float32]
     language: str | None = None
     keyterms: tuple[str, ...] = ()
     draft: Hypothesis | None = None
+    thorough: bool = False
 
     @property
     def duration_s(self) -> float:
