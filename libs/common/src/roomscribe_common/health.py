@@ -20,6 +20,10 @@ class PortInUse(Exception):
     """The health address cannot be bound; names the address and its settings."""
 
 
+_REFUSED = (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
+"""What a request that is none, or none in time, ends in: the connection is closed and nothing else happens."""
+
+
 class Health:
     """Answers for one process. Not ready until `started`, nor while a ping fails or once `stopping`."""
 
@@ -69,7 +73,7 @@ class Health:
         return "ok"
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
+        with contextlib.suppress(*_REFUSED):
             async with asyncio.timeout(_REQUEST_S):
                 request = await reader.readuntil(b"\r\n\r\n")
                 writer.write(await self._page(request.split(b"\r\n", 1)[0].decode("latin-1")))
