@@ -95,7 +95,7 @@ def test_a_killed_supervisor_takes_its_children_along_and_its_successor_is_the_s
     assert until(lambda: not any(map(psutil.pid_exists, up.facts.processes.values())), timeout_s=5)
     assert run("ps", "--state", str(up.state)).returncode == 1
     again = stacks.up().wait_ready()
-    assert not psutil.pid_exists(room)
+    assert until(lambda: not psutil.pid_exists(room), timeout_s=5)
     assert again.facts.model_copy(update={"processes": {}}) == up.facts.model_copy(update={"processes": {}})
     assert (up.state / "logs" / "gateway.log.1").read_text() == log
 
@@ -149,7 +149,7 @@ def test_services_that_ignore_the_request_to_end_are_killed_in_time(stacks: Stac
     up = stacks.up(env=misbehaving(dict.fromkeys(stubborn, "ignores SIGTERM"))).wait_ready()
     told = time.monotonic()
     assert up.end(signal.SIGINT) == 0
-    assert time.monotonic() - told < 15
+    assert time.monotonic() - told < 40
 
 
 def test_a_service_that_is_not_ready_is_named_by_doctor_and_ends_when_told(

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from roomscribe_cli.local.record import StackRecord, StateFolder
 
 _READY_WITHIN_S = 120.0
-_END_WITHIN_S = 20.0
+_END_WITHIN_S = 45.0
 
 
 class LivekitFacts(BaseModel):

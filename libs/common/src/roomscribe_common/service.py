@@ -218,9 +218,16 @@ async def run_service(name: str, settings: SettingsT, build: Callable[[Service[S
     )
     telemetry = Telemetry(name, settings.instance)
     telemetry.install()
-    serving = asyncio.create_task(_serve(name, settings, build, telemetry), name=name)
+    loop, started = asyncio.get_running_loop(), asyncio.Event()
+    serving = asyncio.create_task(_serve(name, settings, build, telemetry, started), name=name)
+
+    def stop() -> None:
+        serving.cancel()
+        if not started.is_set() and not serving.done():  # a cancel may be lost in a connect: see `Service.spawn`
+            loop.call_later(_CANCEL_AGAIN_S, stop)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+        loop.add_signal_handler(number, stop)
     try:
         await serving
     except asyncio.CancelledError:
@@ -236,9 +243,14 @@ async def run_service(name: str, settings: SettingsT, build: Callable[[Service[S
 
 
 async def _serve(
-    name: str, settings: SettingsT, build: Callable[[Service[SettingsT]], Awaitable[None]], telemetry: Telemetry
+    name: str,
+    settings: SettingsT,
+    build: Callable[[Service[SettingsT]], Awaitable[None]],
+    telemetry: Telemetry,
+    started: asyncio.Event,
 ) -> None:
     async with running(name, settings, build, telemetry) as service:
+        started.set()
         await service.stopping.wait()
     if service.crash is not None:
         raise service.crash

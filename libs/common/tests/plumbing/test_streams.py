@@ -14,13 +14,20 @@ from roomscribe_common.testing.providers import Servers
 
 # Who hears a message without a durable consumer: on core NATS while the meeting runs, or by reading the stream.
 READ_WITHOUT_CONSUMER = {
+    ("attribution", "transcript.v1.final"),
+    ("dispatcher", "meeting.v1.ended"),
+    ("dispatcher", "meeting.v1.failed"),
     ("dispatcher", "meeting.v1.requested"),
+    ("dispatcher", "meeting.v1.started"),
     ("media-ingest", "transcript.v1.final"),
-    ("media-ingest", "transcript.v1.revised"),
+    ("summarizer", "insight.v1.minutes"),
+    ("summarizer", "meeting.v1.participant_joined"),
+    ("summarizer", "meeting.v1.participant_renamed"),
+    ("summarizer", "meeting.v1.requested"),
     ("summarizer", "transcript.v1.final"),
     ("summarizer", "transcript.v1.revised"),
-    ("summarizer", "meeting.v1.participant_joined"),
 }
+"""Read from the stream itself, or live on core NATS."""
 
 
 async def test_first_run_creates_everything_and_a_second_finds_nothing(servers: Servers) -> None:
