@@ -14,9 +14,10 @@ from nats.js import JetStreamContext
 from redis.asyncio import Redis
 from rich.console import Console
 from roomscribe_cli.client import Endpoint, Gateway, GatewayError
-from roomscribe_cli.demo.run import hold_meeting, hold_replay
+from roomscribe_cli.demo.run import hold_meeting, hold_replay, replay_script
 from roomscribe_cli.demo.scorecard import normal
 from roomscribe_cli.demo.script import Expected, ExpectedItem, Line, Person, Script, script_recordings
+from roomscribe_cli.demo.stack import StackReady
 from roomscribe_cli.replay.player import Replay
 from roomscribe_cli.testing import Up, run
 from roomscribe_common import connection
@@ -107,6 +108,14 @@ async def test_a_meeting_comes_out_whole_under_the_right_names(
     async with Redis.from_url(stack.facts.redis) as redis:  # pyright: ignore[reportUnknownMemberType]
         assert await redis.exists(f"rs:lease:{outcome.meeting}") == 0
     assert f"room-{outcome.meeting}" not in stack.ps()
+
+
+async def test_words_names_and_minutes_hold_every_threshold_of_the_scorecard(stack: Up, gateway: Gateway) -> None:
+    """From files, so that only our own work is judged: no real-time audio is garbled on its way to us."""
+    ready = StackReady.model_validate(stack.facts.model_dump())
+    outcome = await replay_script(ready, gateway, SCRIPT, _quiet())
+    assert outcome.card.failures == []
+    assert outcome.card.lines_under_right_name == len(SCRIPT.lines)
 
 
 async def test_a_token_for_a_meeting_that_has_ended_is_refused(gateway: Gateway) -> None:
