@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pydantic import BaseModel
+from roomscribe_common.servers.parent import bound_to_parent
 
 from roomscribe_cli.client import GatewayError
 from roomscribe_cli.local.record import StateFolder
@@ -55,8 +56,10 @@ def attached_stack(state: Path) -> StackReady | None:
 
 @asynccontextmanager
 async def running_stack(state: Path) -> AsyncGenerator[StackReady]:
-    """A stack of its own in `state`, ready; it is stopped when the block is left."""
-    command = [sys.executable, "-m", "roomscribe_cli", "up", "--json", "--state", str(state)]
+    """A stack of its own in `state`, ready; it is stopped when the block is left, or this process is killed."""
+    command = bound_to_parent(
+        [sys.executable, "-m", "roomscribe_cli", "up", "--json", "--state", str(state)], signal="TERM"
+    )
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
     try:
