@@ -14,6 +14,7 @@ from roomscribe_common.bus import Bus
 from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.pull import BoundJetStream
 from roomscribe_common.testing.providers import Servers
+from roomscribe_gateway.live.frames import name_of
 
 from .conftest import ACME, Gateway, MakeSettings, Serve, Until, eventually
 from .meetings import (
@@ -82,6 +83,25 @@ async def test_interims_come_live_without_an_id(gateway: Gateway, publisher: Pub
     assert stream.seen[-1].id is None
     assert stream.last_id == before
     assert {sent.data["text"] for sent in stream.seen if sent.event == "transcript.interim"} == {"We sh"}
+
+
+async def test_a_late_reader_gets_what_was_stored_in_the_order_it_was_stored(
+    gateway: Gateway, publisher: Publisher
+) -> None:
+    past = [
+        requested("m1"),
+        joined("m1"),
+        final("m1", 1),
+        started("m1"),
+        final("m1", 2),
+        ended("m1"),
+        completed("m1", 2),
+    ]
+    for event in past:
+        await publisher(event)
+    async with reading(gateway.client) as stream:
+        await stream.until(lambda s: len(s.seen) == len(past))
+    assert stream.names == [name_of(event.TYPE) for event in past]
 
 
 @pytest.mark.parametrize("by_query", [False, True])

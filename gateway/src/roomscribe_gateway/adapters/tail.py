@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 
 import nats.errors
 from nats.aio.client import Client
@@ -26,6 +27,7 @@ class Stored:
     """A message and its place. `pending`: how many were still to come when it was sent."""
 
     sequence: int
+    stored_at: datetime
     subject: str
     payload: bytes
     pending: int
@@ -70,7 +72,9 @@ class Tail:
                     delivered += 1
                     if place.sequence.consumer != delivered:
                         raise _Hole(f"message {delivered} of the consumer is missing")
-                    yield Stored(place.sequence.stream, message.subject, message.data, place.num_pending)
+                    yield Stored(
+                        place.sequence.stream, place.timestamp, message.subject, message.data, place.num_pending
+                    )
                     self.after = place.sequence.stream
                     if not place.num_pending:
                         yield None

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,9 +21,10 @@ from roomscribe_common.registry import MESSAGES
 from roomscribe_common.stored import last
 from roomscribe_common.subjects import build, subject_of
 
-from roomscribe_gateway.adapters.tail import Stored, Tail
+from roomscribe_gateway.adapters.tail import Tail
 from roomscribe_gateway.domain.positions import STREAMS, Positions, Stream
 from roomscribe_gateway.live.frames import KEEP_ALIVE, end_frame, frame
+from roomscribe_gateway.live.merge import CaughtUp, Item, Merge
 
 _QUEUE = 256
 _CHUNK_BYTES = 64 * 1024
@@ -40,13 +40,6 @@ _READERS: dict[Stream, Reader[AnyEvent]] = {
     stream: Reader(*(m.event for m in MESSAGES if m.stream == stream)) for stream in STREAMS
 }
 _INTERIMS = Reader(TranscriptInterim)
-
-
-@dataclass(frozen=True, slots=True)
-class _FromStream:
-    stream: Stream
-    stored: Stored | None
-    """None: all that is stored there was read."""
 
 
 @dataclass
@@ -95,8 +88,8 @@ class MeetingEvents:
         self._tenant = tenant
         self._meeting = meeting_id
         self._position = after
-        self._queue: asyncio.Queue[_FromStream | TranscriptInterim] = asyncio.Queue(_QUEUE)
-        self._unread: set[Stream] = set(STREAMS)
+        self._queue: asyncio.Queue[Item | TranscriptInterim] = asyncio.Queue(_QUEUE)
+        self._caught_up = False
         self._ending = _Ending(grace_s)
         self._opened = time.monotonic()
 
@@ -119,23 +112,24 @@ class MeetingEvents:
         """Chunks of whole frames, the last of them `end`. Close the generator to stop before."""
         interim = build("transcript.v1.interim", self._tenant, self._meeting)
         heard = await self._nc.subscribe(interim, cb=self._interim)  # pyright: ignore[reportUnknownMemberType]  # untyped `future`
-        tails = [asyncio.create_task(self._follow(stream)) for stream in STREAMS]
+        merge = Merge({each: self._tail(each).messages() for each in STREAMS}, self._queue.put)
+        reading = [asyncio.create_task(part) for part in merge.parts()]
         try:
             while True:
                 chunk = await self._chunk()
                 if chunk:
                     yield chunk
-                for tail in tails:
-                    if tail.done():
-                        tail.result()
-                reason = None if self._unread else self._ending.reason(time.monotonic() - self._opened)
+                for part in reading:
+                    if part.done():
+                        part.result()
+                reason = self._ending.reason(time.monotonic() - self._opened) if self._caught_up else None
                 if reason is not None and self._queue.empty():
                     yield end_frame(reason)
                     return
                 if chunk is None:
                     yield KEEP_ALIVE
         finally:
-            await _end(tails)
+            await _end(reading)
             if not self._nc.is_closed:
                 await _unsubscribe(heard)
 
@@ -151,11 +145,11 @@ class MeetingEvents:
             chunk += self._frame(self._queue.get_nowait())
         return chunk
 
-    def _frame(self, item: _FromStream | TranscriptInterim) -> bytes:
+    def _frame(self, item: Item | TranscriptInterim) -> bytes:
         if isinstance(item, TranscriptInterim):
             return frame(item, None)
-        if item.stored is None:
-            self._unread.discard(item.stream)
+        if isinstance(item, CaughtUp):
+            self._caught_up = True
             return b""
         self._position = self._position.advanced(item.stream, item.stored.sequence)
         event = _read(_READERS[item.stream], item.stored.subject, item.stored.payload)
@@ -164,17 +158,14 @@ class MeetingEvents:
         self._ending.note(event)
         return frame(event, str(self._position))
 
-    async def _follow(self, stream: Stream) -> None:
+    def _tail(self, stream: Stream) -> Tail:
         subject = f"{_FILTERS[stream]}.{self._tenant}.{self._meeting}"
-        tail = Tail(self._nc, self._js, stream, subject, self._position.of(stream))
-        async with aclosing(tail.messages()) as messages:
-            async for stored in messages:
-                await self._queue.put(_FromStream(stream, stored))
+        return Tail(self._nc, self._js, stream, subject, self._position.of(stream))
 
     async def _interim(self, msg: Msg) -> None:
         event = _read(_INTERIMS, msg.subject, msg.data)
         # Beside history they would be out of place; in a full queue they would be old before they are read.
-        if event is not None and not self._unread and not self._queue.full():
+        if event is not None and self._caught_up and not self._queue.full():
             self._queue.put_nowait(event)
 
 
