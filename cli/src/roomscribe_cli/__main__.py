@@ -5,7 +5,7 @@ from importlib import import_module
 
 import typer
 
-COMMANDS = ("up", "ps", "doctor", "streams", "demo", "replay", "tail", "export", "price")
+COMMANDS = ("up", "ps", "doctor", "streams", "demo", "replay", "tail", "export", "price", "cost-model")
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
 
 
 def _register(app: typer.Typer, name: str) -> None:
-    module = f"roomscribe_cli.commands.{name}"
+    module = f"roomscribe_cli.commands.{name.replace('-', '_')}"
     try:
         command = import_module(module)
     except ModuleNotFoundError as error:

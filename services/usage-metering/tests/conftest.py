@@ -19,9 +19,9 @@ from roomscribe_common.subjects import MEETING_USAGE, PERIOD_USAGE, subject_of
 from roomscribe_common.testing.service import running_service
 from roomscribe_usage_metering.adapters import database
 from roomscribe_usage_metering.adapters.ledgers import Ledgers
-from roomscribe_usage_metering.adapters.prices import load_book
 from roomscribe_usage_metering.adapters.store import EvidenceStore
 from roomscribe_usage_metering.app import build
+from roomscribe_usage_metering.pricing.books import built_in
 from roomscribe_usage_metering.settings import Settings
 
 Running = AbstractAsyncContextManager[Service[Settings]]
@@ -46,7 +46,8 @@ async def store(database_url: str) -> AsyncIterator[EvidenceStore]:
 
 @pytest.fixture
 def ledgers(store: EvidenceStore) -> Ledgers:
-    return Ledgers(store, load_book("livekit-ship"))
+    [ship] = [book for book in built_in() if book.id == "livekit-cloud-ship"]
+    return Ledgers(store, ship)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ async def test_a_meeting_that_ended_is_told_once_with_its_lines_and_its_price(me
         assert told.data.totals["agent_session_minutes"] == "2"
         assert not any(line.open for line in told.data.lines)
         assert told.data.estimate is not None
-        assert told.data.estimate.book == "livekit-ship"
+        assert told.data.estimate.book == "livekit-cloud-ship"
         await until(lambda: _is_closed(bench))
         answered = await bench.usage()
         month = await bench.period("2026-11")

@@ -62,8 +62,13 @@ async def test_the_ledger_of_a_whole_life(store: EvidenceStore, ledgers: Ledgers
     }
     assert not any(line.open for line in usage.lines)
     assert usage.estimate is not None
-    # 5 × 0.0005 + 2 × 0.01 + 2 s of 0.006 a minute
-    assert usage.estimate.total == "0.0227"
+    # 5 × 0.0005, 2 × 0.01, 2 s of 0.006 a minute: each line is rounded to cents, once.
+    assert [(line.exact, line.amount) for line in usage.estimate.lines] == [
+        ("0.0025", "0.00"),
+        ("0.02", "0.02"),
+        ("0.0002", "0.00"),
+    ]
+    assert usage.estimate.total == "0.02"
 
 
 async def test_evidence_that_comes_again_is_stored_once(store: EvidenceStore, ledgers: Ledgers) -> None:

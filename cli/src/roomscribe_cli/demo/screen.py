@@ -13,6 +13,7 @@ from roomscribe_common.contracts.transcript import TranscriptFinalData, Transcri
 from roomscribe_common.contracts.usage import MeetingUsageData
 
 from roomscribe_cli.demo.scorecard import Scorecard
+from roomscribe_cli.pricing.words import number
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
@@ -109,9 +110,10 @@ def show_usage(console: Console, usage: MeetingUsageData) -> None:
         estimate = usage.estimate
         console.print(Text(f"At list price ({estimate.book}): {estimate.total} {estimate.currency}", style="bold"))
         for cost in estimate.lines:
-            amount = f"{cost.amount} {estimate.currency}"
+            exact = "" if cost.exact is None else f" (exactly {number(cost.exact)})"
             meter = cost.meter.replace("_", " ")
-            console.print(f"  {meter}: {cost.quantity} × {cost.unit_price} = {amount}")
+            amount = f"{cost.amount} {estimate.currency}"
+            console.print(f"  {meter}: {number(cost.quantity)} × {cost.unit_price} = {amount}{exact}")
         for note in estimate.notes:
             console.print(Text(f"  {note}", style="dim"))
 

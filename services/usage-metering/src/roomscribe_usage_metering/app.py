@@ -7,23 +7,27 @@ from roomscribe_common.contracts.agent import AgentHeartbeat, AgentJoined, Agent
 from roomscribe_common.contracts.commands import GetMeetingUsage, GetPeriodUsage
 from roomscribe_common.contracts.livekit import LivekitEvent
 from roomscribe_common.contracts.meeting import MeetingEnded, MeetingRequested, MeetingStarted
+from roomscribe_common.contracts.pricing.cost_model import CostModelRequest
+from roomscribe_common.contracts.pricing.price_book import PriceBook
+from roomscribe_common.contracts.pricing.request import EstimateRequest
 from roomscribe_common.contracts.stt import SttFinal
 from roomscribe_common.contracts.usage import LlmUsage
 from roomscribe_common.service import Service, StartFailed
 from roomscribe_common.settings import redact
-from roomscribe_common.subjects import MEETING_USAGE, PERIOD_USAGE
+from roomscribe_common.subjects import COST_MODEL, ESTIMATE, MEETING_USAGE, PERIOD_USAGE
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from roomscribe_usage_metering.adapters import database
 from roomscribe_usage_metering.adapters.ledgers import Ledgers
 from roomscribe_usage_metering.adapters.livekit_rooms import LivekitRooms
-from roomscribe_usage_metering.adapters.prices import load_book
+from roomscribe_usage_metering.adapters.price_books import load_books
 from roomscribe_usage_metering.adapters.store import EvidenceStore
 from roomscribe_usage_metering.adapters.writer import EvidenceWriter
 from roomscribe_usage_metering.closer import Closer, Times
-from roomscribe_usage_metering.handlers import Commands, Evidence
+from roomscribe_usage_metering.handlers import Commands, Evidence, Pricing
 from roomscribe_usage_metering.poller import Poller
+from roomscribe_usage_metering.pricing.books import BadPriceBook, Books
 from roomscribe_usage_metering.settings import Settings
 
 NAME = "usage-metering"
@@ -40,15 +44,31 @@ async def build(service: Service[Settings]) -> None:
     service.check("database", lambda: database.ping(engine))
     store = EvidenceStore(engine, int(settings.usage_quiet_s * 1000))
     writer = EvidenceWriter(store, settings.usage_database_timeout_s)
-    ledgers = Ledgers(store, load_book(settings.usage_price_book))
+    books, book = _prices(settings)
+    ledgers = Ledgers(store, book)
     service.spawn("writer", writer.run())
     _consume(service, Evidence(writer))
     commands = Commands(ledgers)
     service.reply(MEETING_USAGE, commands.meeting, GetMeetingUsage)
     service.reply(PERIOD_USAGE, commands.period, GetPeriodUsage)
+    pricing = Pricing(books)
+    service.reply(ESTIMATE, pricing.estimate, EstimateRequest)
+    service.reply(COST_MODEL, pricing.cost_model, CostModelRequest)
     times = Times(look_every_s=min(1.0, settings.usage_quiet_s), grace_s=settings.usage_close_grace_s)
     service.spawn("closer", Closer(store, ledgers, service.publish, service.source, times).run())
     _poll(service, store, writer)
+
+
+def _prices(settings: Settings) -> tuple[Books, PriceBook]:
+    try:
+        books = load_books(settings.usage_price_books)
+    except BadPriceBook as error:
+        raise StartFailed(f"{error} (ROOMSCRIBE_USAGE_PRICE_BOOKS)") from error
+    by_id = {book.id: book for book in books}
+    if settings.usage_price_book not in by_id:
+        known = ", ".join(by_id)
+        raise StartFailed(f"no price book {settings.usage_price_book} (ROOMSCRIBE_USAGE_PRICE_BOOK); there are {known}")
+    return books, by_id[settings.usage_price_book]
 
 
 def _consume(service: Service[Settings], evidence: Evidence) -> None:

@@ -1,11 +1,11 @@
 """Settings of usage-metering."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from roomscribe_common.contracts.pricing.price_book import BookId
 from roomscribe_common.settings import CommonSettings, DatabaseSettings
-
-from roomscribe_usage_metering.adapters.prices import BookName
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -22,8 +22,10 @@ class Settings(CommonSettings, DatabaseSettings):
     """How long after a meeting's end its ledger stays open for a leave that may never come."""
     usage_quiet_s: Seconds = 2.0
     """How long a meeting must bring no new evidence before its ledger is closed."""
-    usage_price_book: BookName = "livekit-ship"
-    """The list prices of the estimate."""
+    usage_price_book: BookId = "livekit-cloud-ship"
+    """The book whose list prices a meeting is estimated with."""
+    usage_price_books: Path | None = None
+    """A folder of further price books, `*.json`."""
     usage_database_timeout_s: Seconds = 10.0
 
     @field_validator("livekit_api_key", "livekit_api_secret")

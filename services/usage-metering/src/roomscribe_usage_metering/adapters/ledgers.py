@@ -1,17 +1,19 @@
 """Ledgers of what is in the database, priced: of a meeting, and of a month."""
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from roomscribe_common.contracts.commands import MeetingTotals, PeriodUsage
+from roomscribe_common.contracts.pricing.price_book import PriceBook
 from roomscribe_common.contracts.usage import MeetingUsageData
 
 from roomscribe_usage_metering.adapters.reading import Meeting
 from roomscribe_usage_metering.adapters.store import EvidenceStore
 from roomscribe_usage_metering.domain.evidence import MeetingKey
-from roomscribe_usage_metering.domain.ledger import Ledger, derive, totals
+from roomscribe_usage_metering.domain.ledger import Ledger, derive, quantities, totals
 from roomscribe_usage_metering.domain.lines import POLICY
-from roomscribe_usage_metering.domain.periods import PAGE, first_after, month_ms, period_totals
-from roomscribe_usage_metering.domain.pricing import PriceBook, estimate
+from roomscribe_usage_metering.domain.periods import PAGE, first_after, month_ms
+from roomscribe_usage_metering.pricing.list_price import at_list_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Ledgers:
             digest=ledger.digest,
             lines=lines,
             totals=sums,
-            estimate=estimate(self._book, sums),
+            estimate=at_list_price(self._book, _began(ledger), quantities(ledger.lines)),
         )
 
     async def meeting_usage(self, key: MeetingKey) -> MeetingUsageData | None:
@@ -65,7 +67,8 @@ class Ledgers:
         """
         found = await self._store.started_between(tenant, *month_ms(period))
         meetings = [usage for meeting in found if (usage := await self._of_row(meeting)) is not None]
-        sums = period_totals(one.lines for one in meetings)
+        lines = [line for one in meetings for line in one.lines]
+        sums = totals(lines)
         first = first_after(after, [one.meeting_id for one in meetings])
         page = meetings[first : first + PAGE]
         return PeriodUsage(
@@ -74,13 +77,23 @@ class Ledgers:
             totals=sums,
             meetings=[_totals(one) for one in page],
             next_cursor=page[-1].meeting_id if first + PAGE < len(meetings) else None,
-            estimate=estimate(self._book, sums),
+            estimate=at_list_price(self._book, _first_day(period), quantities(lines)),
         )
 
     async def _of_row(self, meeting: Meeting) -> MeetingUsageData | None:
         if meeting.closed_usage is not None and meeting.closed_version == meeting.version:
             return MeetingUsageData.model_validate_json(meeting.closed_usage)
         return await self.meeting_usage(meeting.key)
+
+
+def _began(ledger: Ledger) -> date:
+    """The day in UTC whose prices hold for the meeting."""
+    starts = [line.started_at for line in ledger.lines if line.started_at is not None]
+    return min(starts, default=datetime.fromtimestamp(0, UTC)).date()
+
+
+def _first_day(period: str) -> date:
+    return date.fromisoformat(f"{period}-01")
 
 
 def _totals(usage: MeetingUsageData) -> MeetingTotals:

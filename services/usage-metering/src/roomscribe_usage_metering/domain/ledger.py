@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import get_args
 
 from roomscribe_common.contracts.usage import Meter, UsageLine
@@ -22,7 +23,7 @@ from roomscribe_usage_metering.domain.evidence import (
     MeetingWanted,
 )
 from roomscribe_usage_metering.domain.lines import POLICY
-from roomscribe_usage_metering.domain.quantise import decimal_text, in_billed_units, quantise
+from roomscribe_usage_metering.domain.quantise import RULES, decimal_text, in_billed_units, quantise
 from roomscribe_usage_metering.domain.sessions import sessions
 
 METERS: tuple[Meter, ...] = get_args(Meter)
@@ -85,10 +86,19 @@ def claims_of(meeting: MeetingKey, evidence: Iterable[Evidence]) -> list[Claim]:
 
 def totals(lines: Iterable[UsageLine]) -> dict[str, str]:
     """Billed quantity per meter: every line is rounded, then the whole steps are added."""
+    return {meter: decimal_text(in_billed_units(meter, POLICY, count)) for meter, count in _steps(lines).items()}
+
+
+def quantities(lines: Iterable[UsageLine]) -> dict[str, Fraction]:
+    """The same as exact numbers of minutes and tokens: what is priced, for a sixtieth has no end in decimals."""
+    return {meter: Fraction(count, RULES[POLICY][meter].per) for meter, count in _steps(lines).items()}
+
+
+def _steps(lines: Iterable[UsageLine]) -> dict[Meter, int]:
     steps = dict.fromkeys(METERS, 0)
     for one in lines:
         steps[one.meter] += quantise(one.meter, POLICY, one.quantity)
-    return {meter: decimal_text(in_billed_units(meter, POLICY, count)) for meter, count in steps.items()}
+    return steps
 
 
 def _room(facts: Iterable[Evidence]) -> str:

@@ -1,13 +1,11 @@
 """Calendar months in UTC, and the sums over them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from roomscribe_common.contracts.usage import UsageLine
 from roomscribe_common.errors import FieldError, ProblemError
 
-from roomscribe_usage_metering.domain.ledger import totals
 from roomscribe_usage_metering.domain.lines import epoch_ms
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
@@ -25,11 +23,6 @@ def month_ms(period: str) -> tuple[int, int]:
     year, month = int(found[1]), int(found[2])
     after = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
     return epoch_ms(datetime(year, month, 1, tzinfo=UTC)), epoch_ms(after)
-
-
-def period_totals(meetings: Iterable[Iterable[UsageLine]]) -> dict[str, str]:
-    """Billed quantity per meter over all meetings' lines: the sum of the meetings, exactly."""
-    return totals(one for lines in meetings for one in lines)
 
 
 def first_after(cursor: str | None, meetings: Sequence[str]) -> int:
