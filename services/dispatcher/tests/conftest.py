@@ -12,9 +12,11 @@ import pytest
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import DeliverPolicy
+from pydantic import JsonValue
 from redis.asyncio import Redis
 from roomscribe_common.bus import Bus
 from roomscribe_common.contracts.agent import (
+    AgentHeartbeatData,
     AgentJoined,
     AgentJoinedData,
     AgentLeft,
@@ -24,23 +26,43 @@ from roomscribe_common.contracts.agent import (
     LeaveReason,
 )
 from roomscribe_common.contracts.base import AnyEvent
-from roomscribe_common.contracts.commands import Done, EndMeeting, LeaveRoom, MeetingView, StartMeeting
+from roomscribe_common.contracts.commands import (
+    Done,
+    EndMeeting,
+    EndSeries,
+    LeaveRoom,
+    MeetingView,
+    SeriesView,
+    StartMeeting,
+    StartSeries,
+)
 from roomscribe_common.contracts.dispatch import DispatchJob
 from roomscribe_common.contracts.livekit import LivekitEvent, LivekitEventData
 from roomscribe_common.contracts.meeting import (
     EndReason,
+    MeetingDelayed,
     MeetingEnded,
     MeetingFailed,
     MeetingRequested,
     MeetingSpec,
     MeetingStarted,
 )
+from roomscribe_common.contracts.series import SeriesEnded, SeriesSpec
 from roomscribe_common.errors import ProblemError
 from roomscribe_common.ids import new_id
 from roomscribe_common.lease import Leases
 from roomscribe_common.service import Service
 from roomscribe_common.stored import stored
-from roomscribe_common.subjects import END_MEETING, START_MEETING, leave_room, subject_of, wildcard
+from roomscribe_common.subjects import (
+    END_MEETING,
+    END_SERIES,
+    START_MEETING,
+    START_SERIES,
+    leave_room,
+    subject_of,
+    wildcard,
+)
+from roomscribe_common.testing.fixtures import Livekit
 from roomscribe_common.testing.service import running_service
 from roomscribe_dispatcher.adapters import redis as redis_adapter
 from roomscribe_dispatcher.app import build
@@ -60,6 +82,7 @@ class Agent:
         self.job = job.data
         self.tenant = job.tenant
         self.room_sid = room_sid
+        self.joined_at: datetime | None = None
         self.orders: list[LeaveRoom] = []
 
     def ref(self) -> AgentRef:
@@ -72,12 +95,15 @@ class Agent:
             participant_sid="PA_agent",
             identity=self.job.identity,
             node="node-1",
-            joined_at=datetime.now(UTC),
+            joined_at=self.joined_at or datetime.now(UTC),
         )
 
-    async def renew(self, ttl_s: float = 30) -> bool:
+    async def renew(self, ttl_s: float = 30, heard_until: datetime | None = None) -> bool:
         leases = Leases(self.bench.redis, ttl_s)
-        return await leases.renew(self.job.meeting_id, self.job.epoch) == self.job.epoch
+        return await leases.renew(self.job.meeting_id, self.job.epoch, heard_until) == self.job.epoch
+
+    async def give_up_lease(self) -> None:
+        await Leases(self.bench.redis, 30).release(self.job.meeting_id, self.job.epoch)
 
     async def join(self, ttl_s: float = 30) -> "Agent":
         assert await self.renew(ttl_s)
@@ -89,11 +115,13 @@ class Agent:
         await self.bench.publish(AgentJoined, f"joined:{self.job.meeting_id}:{self.job.epoch}", data)
 
     async def leave(self, reason: LeaveReason) -> None:
-        data = AgentLeftData(
-            **dict(self.ref()), left_at=datetime.now(UTC), uptime_ms=1000, reason=reason, counters=Counters()
-        )
+        await self.say_left(reason)
+        await self.give_up_lease()
+
+    async def say_left(self, reason: LeaveReason, left_at: datetime | None = None) -> None:
+        at = left_at or datetime.now(UTC)
+        data = AgentLeftData(**dict(self.ref()), left_at=at, uptime_ms=1000, reason=reason, counters=Counters())
         await self.bench.publish(AgentLeft, f"left:{self.job.meeting_id}:{self.job.epoch}", data)
-        await Leases(self.bench.redis, 30).release(self.job.meeting_id, self.job.epoch)
 
     async def obey(self) -> None:
         """Answer orders to leave; the test decides when the agent is gone."""
@@ -124,21 +152,43 @@ class Bench:
         join_at: datetime | None = None,
         tenant: str = TENANT,
         empty_room_timeout_s: float | None = None,
+        **more: object,
     ) -> MeetingView:
-        spec = MeetingSpec(meeting_id=meeting_id or new_id("mtg"), room=room, join_at=join_at)
+        given = {"meeting_id": meeting_id or new_id("mtg"), "room": room, "join_at": join_at}
+        spec = MeetingSpec.model_validate(given | more)
         command = StartMeeting(tenant=tenant, spec=spec, idempotency_key=key, empty_room_timeout_s=empty_room_timeout_s)
         return await self.bus.request(START_MEETING, command, MeetingView, 10)
+
+    async def start_series(
+        self,
+        recurrence: str = "FREQ=DAILY",
+        *,
+        join_at: datetime,
+        time_zone: str = "Europe/Vienna",
+        key: str | None = None,
+        **more: object,
+    ) -> SeriesView:
+        given = {"series_id": new_id("ser"), "room": "daily", "recurrence": recurrence, "time_zone": time_zone}
+        spec = SeriesSpec.model_validate(given | {"join_at": join_at} | more)
+        command = StartSeries(tenant=TENANT, spec=spec, idempotency_key=key)
+        return await self.bus.request(START_SERIES, command, SeriesView, 10)
+
+    async def end_series(self, series_id: str) -> None:
+        await self.bus.request(END_SERIES, EndSeries(tenant=TENANT, series_id=series_id), Done, 10)
 
     async def end(self, meeting_id: str, reason: EndReason = "requested", tenant: str = TENANT) -> None:
         await self.bus.request(END_MEETING, EndMeeting(tenant=tenant, meeting_id=meeting_id, reason=reason), Done, 10)
 
-    async def publish(self, event: type[AnyEvent], id: str, data: AgentJoinedData | AgentLeftData) -> None:
+    async def publish(
+        self, event: type[AnyEvent], id: str, data: AgentJoinedData | AgentHeartbeatData | AgentLeftData
+    ) -> None:
         """Stored without a message id, so that no dedupe window stands between a test and a duplicate."""
         subject = subject_of(event, TENANT, data.meeting_id)
         made = event.new(id=id, source="media-ingest", subject=subject, tenant=TENANT, data=data)
         await self.js.publish(subject, made.to_bytes())
 
-    async def webhook(self, name: str, room: str, room_sid: str) -> None:
+    async def webhook(self, name: str, room: str, room_sid: str, **body: JsonValue) -> datetime:
+        """Returns when LiveKit says it happened."""
         now = datetime.now(UTC)
         data = LivekitEventData(
             event=name,
@@ -147,11 +197,15 @@ class Bench:
             room_sid=room_sid,
             created_at=now,
             received_at=now,
-            body={"event": name},
+            body={"event": name} | body,
         )
         subject = subject_of(LivekitEvent, "_", room_sid)
         event = LivekitEvent.new(id=data.livekit_id, source="gateway", subject=subject, tenant="_", data=data)
         await self.js.publish(subject, event.to_bytes())
+        return now
+
+    async def passed(self, moment: datetime) -> bool:
+        return datetime.now(UTC) > moment
 
     async def all(self, stream: str, event: type[EventT]) -> list[EventT]:
         return [event.model_validate_json(m.data) async for m in stored(self.nc, stream, wildcard(event))]
@@ -167,6 +221,16 @@ class Bench:
 
     async def ended(self) -> list[MeetingEnded]:
         return await self.all("MEETINGS", MeetingEnded)
+
+    async def delayed(self) -> list[MeetingDelayed]:
+        return await self.all("MEETINGS", MeetingDelayed)
+
+    async def series_ended(self) -> list[SeriesEnded]:
+        return await self.all("MEETINGS", SeriesEnded)
+
+    async def forget(self) -> None:
+        """Redis comes back with an empty memory."""
+        await self.redis.flushall()  # pyright: ignore[reportUnknownMemberType]  # untyped in redis-py
 
     async def failed(self) -> list[MeetingFailed]:
         return await self.all("MEETINGS", MeetingFailed)
@@ -191,11 +255,11 @@ class Bench:
         await self.until(reached)
         return (await self.started())[-1]
 
-    async def until_job(self, epoch: int) -> DispatchJob:
+    async def until_job(self, epoch: int, timeout_s: float = 20.0) -> DispatchJob:
         async def reached() -> bool:
             return any(job.data.epoch >= epoch for job in await self.jobs())
 
-        await self.until(reached)
+        await self.until(reached, timeout_s)
         return (await self.jobs())[-1]
 
     async def until_state(self, meeting_id: str, state: str) -> MeetingView:
@@ -233,9 +297,12 @@ class Bench:
             except ProblemError:
                 await asyncio.sleep(0.05)
 
-    async def agent(self, epoch: int = 1, ttl_s: float = 30, room_sid: str = ROOM_SID) -> Agent:
+    async def agent(
+        self, epoch: int = 1, ttl_s: float = 30, room_sid: str = ROOM_SID, joined_at: datetime | None = None
+    ) -> Agent:
         """An agent in the room for the last job, known to the dispatcher."""
         agent = Agent(self, await self.until_job(epoch), room_sid)
+        agent.joined_at = joined_at
         await agent.join(ttl_s)
         await self.until(self.settled)
         return agent
@@ -246,16 +313,16 @@ Start = Callable[..., Running]
 
 
 @pytest.fixture
-def dispatcher(streams: str, redis_url: str) -> Start:
+def dispatcher(streams: str, redis_url: str, livekit: Livekit) -> Start:
     """Starts a replica, impatient so that tests are quick: `async with dispatcher():`."""
 
     def start(instance: str = "one", **settings: object) -> Running:
         impatient: dict[str, object] = {
             "nats_url": streams,
             "redis_url": redis_url,
-            "livekit_url": NOBODY_THERE,
-            "livekit_api_key": "testkey",
-            "livekit_api_secret": "test-secret-of-at-least-32-characters",
+            "livekit_url": livekit.url,
+            "livekit_api_key": livekit.api_key,
+            "livekit_api_secret": livekit.api_secret,
             "instance": instance,
             "dispatcher_tick_s": 0.05,
             "dispatcher_placement_timeout_s": 1,

@@ -20,7 +20,7 @@ def after(seconds: float) -> datetime:
 def asked(join_at: datetime | None = None, empty_room_timeout_s: float | None = None) -> Meeting:
     spec = MeetingSpec(meeting_id="mtg_1", room="planning", join_at=join_at)
     command = StartMeeting(tenant="acme", spec=spec, empty_room_timeout_s=empty_room_timeout_s)
-    return domain.requested(command, NOW, 60)
+    return domain.requested(command, NOW, 60, POLICY.join_early_s)
 
 
 def agent(epoch: int = 1, joined_at: datetime = NOW) -> AgentRef:
@@ -60,10 +60,53 @@ def test_a_meeting_whose_time_has_passed_begins_now() -> None:
 def test_a_scheduled_meeting_waits_and_begins_at_the_time_it_was_scheduled_for() -> None:
     meeting = asked(join_at=after(60))
     assert (meeting.state, meeting.started_at) == ("scheduled", None)
-    assert next_step(meeting, False, after(59), POLICY) == "nothing"
-    assert next_step(meeting, False, after(60), POLICY) == "issue"
+    assert next_step(meeting, False, after(56.9), POLICY) == "nothing"
+    assert next_step(meeting, False, after(57), POLICY) == "issue"
+    assert next_step(meeting, False, after(60 + 3599), POLICY) == "issue"
+    assert next_step(meeting, False, after(60 + 3600), POLICY) == "give_up"
     late = domain.attempt(meeting, after(300), POLICY)
     assert (late.state, late.started_at, late.attempts) == ("dispatching", after(60), 1)
+
+
+def test_a_meeting_whose_time_is_almost_there_begins_at_that_time_with_its_agent_sent_now() -> None:
+    meeting = asked(join_at=after(2))
+    assert (meeting.state, meeting.started_at, meeting.issued_at) == ("dispatching", after(2), NOW)
+    assert events.requested(meeting).data.started_at is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "joined_s", "reason"),
+    [
+        ({}, 60.9, None),
+        ({}, 58, None),
+        ({"issued_at": after(57)}, 62.5, "agent_slow"),
+        ({"issued_at": after(57), "attempts": 2}, 75, "no_agent"),
+        ({"issued_at": after(300)}, 301, "dispatcher_away"),
+        ({"issued_at": after(300), "late_reason": "room_taken"}, 301, "room_taken"),
+        ({"issued_at": after(300), "late_reason": "concurrency_limit"}, 301, "concurrency_limit"),
+    ],
+)
+def test_a_meeting_says_how_late_it_began_and_why(
+    changes: dict[str, object], joined_s: float, reason: str | None
+) -> None:
+    meeting = asked(join_at=after(60)).model_copy(update={"attempts": 1} | changes)
+    told = events.started(meeting, agent(joined_at=after(joined_s))).data
+    assert told.late_reason == reason
+    assert told.late_ms == (None if reason is None else (joined_s - 60) * 1000)
+
+
+def test_a_meeting_asked_for_after_its_time_says_so() -> None:
+    told = events.started(asked(join_at=after(-5)), agent(joined_at=after(0.5))).data
+    assert (told.late_ms, told.late_reason) == (5500, "requested_late")
+    assert events.started(asked(), agent(joined_at=after(0.5))).data.late_ms is None
+
+
+def test_only_what_no_agent_was_sent_to_is_cancelled() -> None:
+    meeting = asked(join_at=after(60))
+    assert domain.ending(meeting, "requested", NOW, POLICY).ending == "cancelled"
+    sent = domain.attempt(meeting, after(57), POLICY)
+    assert domain.ending(sent, "requested", NOW, POLICY).ending == "requested"
+    assert domain.ending(live(), "requested", NOW, POLICY).ending == "requested"
 
 
 def test_a_request_says_the_same_whenever_it_is_told() -> None:

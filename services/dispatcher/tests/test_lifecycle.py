@@ -182,21 +182,18 @@ async def test_a_meeting_nobody_asked_for_cannot_be_ended(dispatcher: Start, ben
     assert await bench.ended() == []
 
 
-async def test_a_finished_room_ends_its_meeting(dispatcher: Start, bench: Bench) -> None:
+async def test_why_a_room_finished_is_its_agents_to_say(dispatcher: Start, bench: Bench) -> None:
     async with dispatcher():
-        await bench.start("planning")
+        view = await bench.start("planning")
         agent = await bench.agent()
         await agent.obey()
         await bench.webhook("room_finished", "planning", ROOM_SID)
-        await bench.until(lambda: _ordered(agent))
-        assert agent.orders[0].reason == "room_closed"
-        await agent.leave("requested")
+        await bench.until(lambda: bench.settled("dispatcher-livekit", "LIVEKIT"))
+        assert (await bench.until_state(view.spec.meeting_id, "live")).epoch == 1
+        assert agent.orders == []
+        await agent.leave("room_closed")
         ended = await bench.until_ended()
     assert ended.data.reason == "room_closed"
-
-
-async def _ordered(agent: Agent) -> bool:
-    return bool(agent.orders)
 
 
 async def test_an_earlier_room_of_the_same_name_ends_nothing(dispatcher: Start, bench: Bench) -> None:

@@ -4,11 +4,12 @@ import logging
 from typing import Final
 
 from roomscribe_common.contracts.agent import AgentJoined, AgentLeft
-from roomscribe_common.contracts.commands import EndMeeting, StartMeeting
+from roomscribe_common.contracts.commands import EndMeeting, EndSeries, StartMeeting, StartSeries
 from roomscribe_common.contracts.livekit import LivekitEvent
+from roomscribe_common.delivery import Delivery
 from roomscribe_common.lease import Leases
 from roomscribe_common.service import Service
-from roomscribe_common.subjects import END_MEETING, START_MEETING
+from roomscribe_common.subjects import END_MEETING, END_SERIES, START_MEETING, START_SERIES
 
 from roomscribe_dispatcher.adapters import redis as redis_adapter
 from roomscribe_dispatcher.adapters.history import History
@@ -18,8 +19,13 @@ from roomscribe_dispatcher.catalog import Catalog
 from roomscribe_dispatcher.domain import Policy
 from roomscribe_dispatcher.handlers import Dispatcher
 from roomscribe_dispatcher.lifecycle import Lifecycle
+from roomscribe_dispatcher.series import keeper
+from roomscribe_dispatcher.series.keeper import SeriesKeeper
+from roomscribe_dispatcher.series.store import SeriesHistory, SeriesStore
 from roomscribe_dispatcher.settings import DispatcherSettings
 from roomscribe_dispatcher.watch import Watch
+from roomscribe_dispatcher.watchdog import Watchdog
+from roomscribe_dispatcher.worker.wiring import build_worker
 
 log = logging.getLogger(__name__)
 
@@ -41,21 +47,46 @@ async def build(service: Service[DispatcherSettings]) -> None:
         settings.dispatcher_max_attempts,
         settings.dispatcher_lasting_s,
         settings.dispatcher_flush_timeout_s,
+        settings.dispatcher_join_early_s,
+        settings.dispatcher_max_late_s,
     )
     tick_s = settings.dispatcher_tick_s
-    store, history = MeetingStore(redis), History(service.nc, service.js)
+    store, history = MeetingStore(redis, settings.caps), History(service.nc, service.js)
     leases = Leases(redis, policy.placement_s)
-    catalog = Catalog(store, history, leases, policy.placement_s, tick_s)
+    all_series, series_history = SeriesStore(redis), SeriesHistory(service.nc, service.js)
+    catalog = Catalog(
+        store,
+        history,
+        leases,
+        policy.placement_s,
+        tick_s,
+        join_early_s=policy.join_early_s,
+        first=lambda: keeper.rebuild(all_series, series_history),
+    )
     lifecycle = Lifecycle(service.bus, service.js, catalog, leases, livekit, policy)
-    dispatcher = Dispatcher(service.bus, store, catalog, lifecycle, livekit, settings)
+    dispatcher = Dispatcher(service.bus, store, catalog, lifecycle, settings)
+    series = SeriesKeeper(all_series, series_history, catalog, lifecycle, dispatcher, settings)
     watch = Watch(store, catalog, history, leases, lifecycle, dispatcher, policy, tick_s)
     await catalog.rebuild()
     service.reply(START_MEETING, dispatcher.start, StartMeeting)
     service.reply(END_MEETING, dispatcher.end, EndMeeting)
+    service.reply(START_SERIES, series.start, StartSeries)
+    service.reply(END_SERIES, series.end, EndSeries)
     service.consume(AGENTS, dispatcher.agent_joined, AgentJoined, concurrency=_AT_ONCE)
     service.consume(AGENTS, dispatcher.agent_left, AgentLeft, concurrency=_AT_ONCE)
-    service.consume(WEBHOOKS, dispatcher.room_event, LivekitEvent)
+    arrivals = await build_worker(service, dispatcher, catalog, redis) if livekit is not None else None
+
+    async def webhook(event: LivekitEvent, delivery: Delivery) -> None:
+        await dispatcher.room_event(event, delivery)
+        if arrivals is not None:
+            await arrivals(event)
+
+    service.consume(WEBHOOKS, webhook, LivekitEvent)
     service.spawn("watch", watch.run(service.stopping))
+    if livekit is not None:
+        watchdog = Watchdog(store, lifecycle, livekit, settings.instance, settings.dispatcher_watchdog_s)
+        service.spawn("watchdog", watchdog.run(service.stopping))
+    service.spawn("series", series.run(service.stopping))
 
 
 def _livekit(service: Service[DispatcherSettings]) -> Livekit | None:

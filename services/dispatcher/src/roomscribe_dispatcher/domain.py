@@ -12,7 +12,9 @@ from roomscribe_common.ids import Token
 
 _LONGEST_BACKOFF_S: Final = 16.0
 
-NextStep = Literal["nothing", "issue", "conclude", "give_up"]
+NextStep = Literal["nothing", "issue", "conclude", "give_up", "close_empty"]
+Blocked = Literal["room_taken", "concurrency_limit"]
+"""Why no agent can be sent to a scheduled meeting yet."""
 
 ENDINGS: Final[dict[LeaveReason, EndReason]] = {
     "requested": "requested",
@@ -46,6 +48,14 @@ class Meeting(BaseModel):
     ending: EndReason | None = None
     """It is to end, for this reason, as soon as the agent is gone or `ending_until` has passed."""
     ending_until: AwareDatetime | None = None
+    heard_until: AwareDatetime | None = None
+    """Until when the agents before the last one heard; absent before the first was lost."""
+    anybody_there: bool = True
+    """Whether people were in the room then."""
+    vacant_since: AwareDatetime | None = None
+    """The room closed because nobody is there; an agent comes when somebody does."""
+    late_reason: Blocked | None = None
+    """Why its time came and no agent could be sent; the first reason stands."""
     version: int = 0
 
     @property
@@ -79,23 +89,45 @@ class Policy:
     max_attempts: int
     lasting_s: float
     flush_s: float
+    join_early_s: float = 3.0
+    max_late_s: float = 3600.0
 
 
-def requested(command: StartMeeting, now: datetime, empty_room_timeout_s: float) -> Meeting:
-    """The meeting somebody asks for: scheduled, or with its first job about to be issued."""
-    join_at = command.spec.join_at
-    scheduled = join_at is not None and join_at > now
+def scheduled(command: StartMeeting, now: datetime, empty_room_timeout_s: float) -> Meeting:
+    """A meeting that waits for its `join_at`."""
     return Meeting(
         tenant=command.tenant,
         spec=command.spec,
         requested_at=now,
-        started_at=None if scheduled else now,
+        started_at=None,
         empty_room_timeout_s=command.empty_room_timeout_s or empty_room_timeout_s,
         idempotency_key=command.idempotency_key,
-        state="scheduled" if scheduled else "dispatching",
-        attempts=0 if scheduled else 1,
-        issued_at=None if scheduled else now,
+        state="scheduled",
     )
+
+
+def requested(command: StartMeeting, now: datetime, empty_room_timeout_s: float, join_early_s: float = 0.0) -> Meeting:
+    """The meeting somebody asks for: scheduled, or with its first job about to be issued."""
+    meeting = scheduled(command, now, empty_room_timeout_s)
+    join_at = command.spec.join_at
+    if join_at is not None and now < join_at - timedelta(seconds=join_early_s):
+        return meeting
+    begins = now if join_at is None else max(join_at, now)
+    return meeting.model_copy(update={"state": "dispatching", "started_at": begins, "attempts": 1, "issued_at": now})
+
+
+def was_scheduled(meeting: Meeting) -> bool:
+    """Whether it was asked for before its time; an occurrence of a series always was."""
+    spec = meeting.spec
+    return spec.join_at is not None and (spec.series_id is not None or spec.join_at > meeting.requested_at)
+
+
+def due_at(meeting: Meeting, now: datetime, join_early_s: float) -> datetime:
+    """When it is to be looked at: now, or if it is scheduled, early enough to be in the room at `join_at`."""
+    join_at = meeting.spec.join_at
+    if meeting.state != "scheduled" or join_at is None or meeting.ending is not None:
+        return now
+    return join_at - timedelta(seconds=join_early_s)
 
 
 def next_step(meeting: Meeting, attended: bool, now: datetime, policy: Policy) -> NextStep:
@@ -106,8 +138,13 @@ def next_step(meeting: Meeting, attended: bool, now: datetime, policy: Policy) -
         late = meeting.ending_until is not None and now >= meeting.ending_until
         return "conclude" if late or not attended else "nothing"
     if meeting.state == "scheduled":
-        join_at = meeting.spec.join_at
-        return "issue" if join_at is None or now >= join_at else "nothing"
+        join_at = meeting.spec.join_at or meeting.requested_at
+        if now >= join_at + timedelta(seconds=policy.max_late_s):
+            return "give_up"
+        return "issue" if now >= due_at(meeting, now, policy.join_early_s) else "nothing"
+    if meeting.vacant_since is not None:
+        patience = timedelta(seconds=meeting.empty_room_timeout_s)
+        return "close_empty" if now >= meeting.vacant_since + patience else "nothing"
     if attended or now < _patience_ends(meeting, policy):
         return "nothing"
     return "give_up" if attempts_so_far(meeting, now, policy) >= policy.max_attempts else "issue"
@@ -155,13 +192,31 @@ def joined(meeting: Meeting, agent: AgentRef) -> Meeting:
             "epoch": agent.epoch,
             "joined_at": agent.joined_at,
             "room_sid": agent.room_sid,
+            "vacant_since": None if agent.epoch > meeting.epoch else meeting.vacant_since,
         }
     )
 
 
+def vacated(meeting: Meeting, since: datetime) -> Meeting:
+    """Its room closed because nobody is there: nobody is to be sent, until somebody comes or waited long enough."""
+    if meeting.over or meeting.vacant_since is not None:
+        return meeting
+    return meeting.model_copy(update={"vacant_since": since})
+
+
+def returned(meeting: Meeting, at: datetime) -> Meeting:
+    """Somebody is in its room again, and is heard from then on at the earliest."""
+    if meeting.over or meeting.vacant_since is None:
+        return meeting
+    changes = {"vacant_since": None, "heard_until": at, "anybody_there": True}
+    return meeting.model_copy(update=changes | {"joined_at": None, "issued_at": None, "attempts": 0})
+
+
 def ending(meeting: Meeting, reason: EndReason, now: datetime, policy: Policy) -> Meeting:
-    """It is to end. The first reason stands."""
+    """It is to end. The first reason stands. What no agent was ever sent to is cancelled."""
     if meeting.over or meeting.ending is not None:
         return meeting
+    if meeting.state == "scheduled" and meeting.epoch == 0 and reason == "requested":
+        reason = "cancelled"
     until = now + timedelta(seconds=policy.flush_s)
     return meeting.model_copy(update={"ending": reason, "ending_until": until})

@@ -7,6 +7,8 @@ from roomscribe_common.contracts.agent import AgentRef
 from roomscribe_common.contracts.dispatch import DispatchJob, DispatchJobData
 from roomscribe_common.contracts.meeting import (
     EndReason,
+    MeetingDelayed,
+    MeetingDelayedData,
     MeetingEnded,
     MeetingEndedData,
     MeetingFailed,
@@ -19,14 +21,20 @@ from roomscribe_common.contracts.meeting import (
 from roomscribe_common.ids import new_id
 from roomscribe_common.subjects import subject_of
 
-from roomscribe_dispatcher.domain import Meeting
+from roomscribe_dispatcher.domain import Meeting, was_scheduled
+from roomscribe_dispatcher.schedule import lateness
 
 SOURCE: Final = "dispatcher"
 
 
 def identity(meeting: Meeting) -> str:
     """The agent's identity in LiveKit: the same in every epoch, so that the server itself removes a stale twin."""
-    return f"roomscribe-{meeting.id}"
+    return identity_of(meeting.id)
+
+
+def identity_of(meeting_id: str) -> str:
+    """As `identity`, of a meeting that may be about to be asked for."""
+    return f"roomscribe-{meeting_id}"
 
 
 def requested(meeting: Meeting) -> MeetingRequested:
@@ -34,7 +42,7 @@ def requested(meeting: Meeting) -> MeetingRequested:
     data = MeetingRequestedData(
         **dict(meeting.spec),
         requested_at=meeting.requested_at,
-        started_at=None if _was_scheduled(meeting) else meeting.started_at,
+        started_at=None if was_scheduled(meeting) else meeting.started_at,
         empty_room_timeout_s=meeting.empty_room_timeout_s,
         idempotency_key=meeting.idempotency_key,
     )
@@ -62,6 +70,8 @@ def job(meeting: Meeting, livekit_url: str, token: str, now: datetime) -> Dispat
         identity=identity(meeting),
         token=token,
         empty_room_timeout_s=meeting.empty_room_timeout_s,
+        heard_until=meeting.heard_until,
+        anybody_there=meeting.anybody_there,
     )
     return DispatchJob.new(
         id=f"job:{meeting.id}:{meeting.epoch}",
@@ -73,8 +83,22 @@ def job(meeting: Meeting, livekit_url: str, token: str, now: datetime) -> Dispat
     )
 
 
+def delayed(meeting: Meeting, join_at: datetime, reason: str, now: datetime) -> MeetingDelayed:
+    """The meeting's time has come, and it has to wait."""
+    data = MeetingDelayedData(meeting_id=meeting.id, room=meeting.spec.room, join_at=join_at, at=now, reason=reason)
+    return MeetingDelayed.new(
+        id=f"delayed:{meeting.id}",
+        source=SOURCE,
+        subject=subject_of(MeetingDelayed, meeting.tenant, meeting.id),
+        tenant=meeting.tenant,
+        data=data,
+        time=now,
+    )
+
+
 def started(meeting: Meeting, agent: AgentRef) -> MeetingStarted:
     """The agent is in the room for the first time."""
+    late = lateness(meeting, agent.joined_at)
     data = MeetingStartedData(
         meeting_id=meeting.id,
         room=meeting.spec.room,
@@ -82,6 +106,8 @@ def started(meeting: Meeting, agent: AgentRef) -> MeetingStarted:
         started_at=meeting.started_at or agent.joined_at,
         joined_at=agent.joined_at,
         epoch=agent.epoch,
+        late_ms=None if late is None else late.ms,
+        late_reason=None if late is None else late.reason,
     )
     return MeetingStarted.new(
         id=f"started:{meeting.id}",
@@ -118,7 +144,3 @@ def failed(meeting: Meeting, reason: str, detail: str, now: datetime) -> Meeting
         data=data,
         time=now,
     )
-
-
-def _was_scheduled(meeting: Meeting) -> bool:
-    return meeting.spec.join_at is not None and meeting.spec.join_at > meeting.requested_at

@@ -1,39 +1,30 @@
 """What the dispatcher does with each command and event."""
 
+import contextlib
 import logging
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Protocol
 
+import nats.errors
+from roomscribe_common import commands
 from roomscribe_common.bus import Bus
 from roomscribe_common.contracts.agent import AgentJoined, AgentLeft, AgentRef
 from roomscribe_common.contracts.commands import Done, EndMeeting, LeaveRoom, MeetingView, StartMeeting
 from roomscribe_common.contracts.livekit import LivekitEvent
 from roomscribe_common.contracts.meeting import EndReason
 from roomscribe_common.delivery import Delivery
-from roomscribe_common.errors import FieldError, ProblemError
-from roomscribe_common.settings import env_name
-from roomscribe_common.subjects import leave_room
+from roomscribe_common.errors import ProblemError, Retryable
+from roomscribe_common.subjects import MEETING_ENDING, leave_room
 
-from roomscribe_dispatcher import domain, events
-from roomscribe_dispatcher.adapters.livekit import Livekit
+from roomscribe_dispatcher import domain, events, requests, schedule
+from roomscribe_dispatcher.adapters.livekit import is_human
 from roomscribe_dispatcher.adapters.store import MeetingStore
+from roomscribe_dispatcher.caps import Full
 from roomscribe_dispatcher.catalog import Catalog
 from roomscribe_dispatcher.domain import Meeting
 from roomscribe_dispatcher.lifecycle import Lifecycle
 from roomscribe_dispatcher.settings import DispatcherSettings
 
 log = logging.getLogger(__name__)
-
-_LONGEST_EMPTY_ROOM_S = 86_400.0
-
-
-class Admission(Protocol):
-    """Says whether a tenant may have one more meeting: where caps and quotas are asked."""
-
-    async def admit(self, command: StartMeeting) -> None:
-        """Raises `ProblemError` if not."""
-        ...
 
 
 class Dispatcher:
@@ -45,28 +36,36 @@ class Dispatcher:
         store: MeetingStore,
         catalog: Catalog,
         lifecycle: Lifecycle,
-        livekit: Livekit | None,
         settings: DispatcherSettings,
-        admissions: Sequence[Admission] = (),
     ) -> None:
         self._bus = bus
         self._store = store
         self._catalog = catalog
         self._lifecycle = lifecycle
-        self._livekit = livekit
         self._settings = settings
-        self._admissions = admissions
 
     async def start(self, command: StartMeeting) -> MeetingView:
         """Attend a room. Raises `ProblemError`; or `Retryable`, after which the meeting may yet be attended."""
-        self._check(command)
-        for admission in self._admissions:
-            await admission.admit(command)
-        asked = domain.requested(command, datetime.now(UTC), self._settings.dispatcher_empty_room_timeout_s)
+        settings, now = self._settings, datetime.now(UTC)
+        requests.check(command.spec, command.empty_room_timeout_s, settings)
+        wrong = schedule.wrong_time(command.spec.join_at, now)
+        if wrong is not None:
+            known = await self._catalog.keyed(command.tenant, command.idempotency_key)
+            if known is None:
+                raise requests.invalid(wrong)
+            return await self._existing(known, command)
+        asked = domain.requested(
+            command, now, settings.dispatcher_empty_room_timeout_s, settings.dispatcher_join_early_s
+        )
         found = await self._catalog.claim(asked)
+        if isinstance(found, Full):
+            log.info("meeting refused", extra={"tenant": command.tenant, "reason": "concurrency_limit"})
+            raise found.refusal()
         if found == "foreign":
             detail = "A meeting that is not yours is in this room; try another room, or again when it has ended."
             raise ProblemError.of("room-taken", 409, "The room is taken", detail)
+        if found == "stale":
+            raise Retryable("the series of this meeting has changed")
         if found is not None and (found.id != asked.id or found.epoch or found.state != "dispatching"):
             return await self._existing(found, command)
         if asked.state == "scheduled":
@@ -83,18 +82,6 @@ class Dispatcher:
         if not found.over:
             await self._lifecycle.announce(found)  # whoever claimed it may have died before it was said
         return found.view(created=False)
-
-    def _check(self, command: StartMeeting) -> None:
-        if self._livekit is None:
-            detail = f"No agent can join a room: {env_name('livekit_url')} is not set for the dispatcher."
-            raise ProblemError.of("livekit-not-configured", 503, "LiveKit is not configured", detail)
-        timeout_s = command.empty_room_timeout_s
-        if timeout_s is not None and not 0 < timeout_s <= _LONGEST_EMPTY_ROOM_S:
-            field = FieldError(
-                field="empty_room_timeout_s", detail=f"more than 0 and at most {_LONGEST_EMPTY_ROOM_S:g}"
-            )
-            detail = f"{field.field}: {field.detail}"
-            raise ProblemError.of("invalid-request", 422, "Invalid request", detail, [field])
 
     async def end(self, command: EndMeeting) -> Done:
         """The agent is to leave. Returns once it said it will, or did not answer and will be waited for; or once the
@@ -122,7 +109,11 @@ class Dispatcher:
             await self._lifecycle.conclude(ending)
 
     async def _tell_to_leave(self, meeting: Meeting) -> bool:
-        order = LeaveRoom(epoch=meeting.epoch, reason=meeting.ending or "requested")
+        ending = EndMeeting(tenant=meeting.tenant, meeting_id=meeting.id, reason=meeting.ending or "requested")
+        # LiveKit takes a job for failed whose agent leaves before whichever replica has it says that it is done.
+        with contextlib.suppress(nats.errors.Error):
+            await self._bus.nc.publish(MEETING_ENDING, commands.encode(ending))
+        order = LeaveRoom(epoch=meeting.epoch, reason=ending.reason)
         subject = leave_room(meeting.tenant, meeting.id)
         try:
             await self._bus.request(subject, order, Done, self._settings.dispatcher_leave_timeout_s)
@@ -153,6 +144,8 @@ class Dispatcher:
         meeting = None if meeting is None else await self._joined(meeting, event.data)
         if meeting is None:
             return
+        if event.data.reason == "crashed":
+            await self._lifecycle.release(meeting)  # which it cannot do itself
         reason = domain.ENDINGS.get(event.data.reason)
         if reason is not None:
             meeting = await self._lifecycle.end(meeting, reason) or await self._catalog.find(meeting.tenant, meeting.id)
@@ -160,14 +153,21 @@ class Dispatcher:
             return
         if meeting.ending is not None:
             await self._lifecycle.conclude(meeting)
+        elif event.data.reason == "room_emptied":
+            await self._lifecycle.vacate(meeting, event.data.empty_since or event.data.left_at)
         else:
             await self._lifecycle.step(meeting, attended=False)
 
     async def room_event(self, event: LivekitEvent, delivery: Delivery) -> None:
-        """LiveKit closed a room. Of an earlier room of that name it says nothing about ours."""
-        if event.data.event != "room_finished":
+        """Somebody came into a room, or it closed: why it did, and whether that is the end, says its agent."""
+        if event.data.event not in ("participant_joined", "room_finished"):
             return
         for tenant, meeting_id in await self._store.in_room(event.data.room):
             meeting = await self._catalog.find(tenant, meeting_id)
-            if meeting is not None and meeting.room_sid is not None and meeting.room_sid == event.data.room_sid:
-                await self._end(meeting, "room_closed")
+            if meeting is None or meeting.state != "live":
+                continue
+            if event.data.event == "participant_joined":
+                if meeting.vacant_since is not None and is_human(event.data.body):
+                    await self._lifecycle.revive(meeting, event.data.created_at)
+            elif meeting.room_sid == event.data.room_sid and not await self._lifecycle.attended(meeting):
+                await self._lifecycle.vacate(meeting, event.data.created_at)

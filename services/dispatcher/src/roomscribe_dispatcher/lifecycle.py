@@ -7,7 +7,7 @@ most one such event per meeting), and the record in Redis changes last.
 import asyncio
 import contextlib
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import nats.errors
@@ -22,16 +22,19 @@ from roomscribe_common.settings import env_name
 from roomscribe_common.stored import last
 from roomscribe_common.subjects import subject_of
 
-from roomscribe_dispatcher import domain, events
+from roomscribe_dispatcher import domain, events, schedule
 from roomscribe_dispatcher.adapters.livekit import Livekit, LivekitUnusable
 from roomscribe_dispatcher.adapters.redis import asking_redis
 from roomscribe_dispatcher.catalog import Catalog
-from roomscribe_dispatcher.domain import Meeting, Policy
+from roomscribe_dispatcher.domain import Blocked, Meeting, Policy
+from roomscribe_dispatcher.loss import Loss
 
 log = logging.getLogger(__name__)
 
 _PUBLISH_S: Final = 3.0
 _STREAM: Final = "MEETINGS"
+_LIVEKIT_AWAY: Final = timedelta(hours=1)
+"""A meeting whose LiveKit is away for longer has lost its agent for good."""
 
 
 class Lifecycle:
@@ -84,11 +87,16 @@ class Lifecycle:
 
     async def step(self, meeting: Meeting, attended: bool) -> None:
         """Do what is next for the meeting, if anything is. `attended`: an agent holds its lease."""
-        match domain.next_step(meeting, attended, datetime.now(UTC), self._policy):
+        next_step = domain.next_step(meeting, attended, datetime.now(UTC), self._policy)
+        if next_step in ("issue", "give_up") and meeting.state == "live" and await self._livekit_is_away(meeting):
+            return
+        match next_step:
             case "issue" if self._livekit is not None:
                 await self._next_job(meeting)
             case "conclude":
                 await self.conclude(meeting)
+            case "close_empty":
+                await self._conclude_as(meeting, "empty_room")
             case "give_up" | "issue":
                 await self._give_up(meeting)
             case "nothing":
@@ -98,6 +106,11 @@ class Lifecycle:
         """Whether an agent holds the meeting's lease."""
         with asking_redis():
             return await self._leases.current(meeting.id) is not None
+
+    async def release(self, meeting: Meeting) -> None:
+        """Its present agent is gone, so nobody holds it."""
+        with asking_redis():
+            await self._leases.release(meeting.id, meeting.epoch)
 
     async def end(self, meeting: Meeting, reason: EndReason) -> Meeting | None:
         """Store that the meeting is to end; None if that was known, or it is over."""
@@ -111,25 +124,76 @@ class Lifecycle:
         await self._close(meeting, "ended")
         log.info("meeting ended", extra={"meeting": meeting.id, "tenant": meeting.tenant, "reason": meeting.ending})
 
-    async def _next_job(self, meeting: Meeting) -> None:
-        now = datetime.now(UTC)
+    async def vacate(self, meeting: Meeting, since: datetime) -> None:
+        """Its room closed because nobody is there."""
+        if await self._catalog.change(meeting, lambda known: domain.vacated(known, since)) is not None:
+            log.info("room is empty and closed", extra={"meeting": meeting.id, "tenant": meeting.tenant})
+
+    async def revive(self, meeting: Meeting, at: datetime) -> None:
+        """Somebody came into the room of a meeting that had none any more."""
+        revived = await self._catalog.change(meeting, lambda known: domain.returned(known, at))
+        if revived is not None:
+            await self.step(revived, attended=False)
+
+    async def replace(self, meeting: Meeting, seen_at: datetime) -> None:
+        """The meeting's agent believes to be in the room and is not, since it was seen there: the next one is."""
+        lost = await self._catalog.loss(meeting)
+        until = seen_at if lost is None else min(seen_at, lost.heard_until)
 
         def decide(known: Meeting) -> Meeting | None:
-            due = domain.next_step(known, False, now, self._policy) == "issue"
-            return domain.attempt(known, now, self._policy) if due else None
+            if known.epoch != meeting.epoch or known.over or known.ending is not None or known.joined_at is None:
+                return None
+            return Loss(until, True).applied(domain.attempt(known, datetime.now(UTC), self._policy))
 
         mine = await self._catalog.change(meeting, decide)
         if mine is not None:
+            await self.issue(mine)
+
+    async def _livekit_is_away(self, meeting: Meeting) -> bool:
+        """From a LiveKit that is away nothing is concluded: it may come back, and people into its rooms."""
+        if self._livekit is None or await self._livekit.answers():
+            return False
+        lost = await self._catalog.loss(meeting)
+        since = meeting.heard_until if lost is None else lost.heard_until
+        return since is None or datetime.now(UTC) - since < _LIVEKIT_AWAY
+
+    async def _next_job(self, meeting: Meeting) -> None:
+        now = datetime.now(UTC)
+        lost = await self._catalog.loss(meeting)
+
+        def decide(known: Meeting) -> Meeting | None:
+            if domain.next_step(known, False, now, self._policy) != "issue":
+                return None
+            issued = domain.attempt(known, now, self._policy)
+            return issued if lost is None or known.epoch != meeting.epoch else lost.applied(issued)
+
+        mine = await self._catalog.begin(meeting, decide)
+        if isinstance(mine, Meeting):
             await self._withdraw_jobs(mine)
             await self.issue(mine)
+        elif mine is not None:
+            await self._delay(meeting, mine, now)
+
+    async def _delay(self, meeting: Meeting, why: Blocked, now: datetime) -> None:
+        """Say once that a scheduled meeting waits, as soon as that makes it late."""
+        join_at = meeting.spec.join_at
+        if join_at is None or now <= join_at + schedule.LATE or meeting.late_reason is not None:
+            return
+        await self.announce(meeting)
+        await self.once(events.delayed(meeting, join_at, why, now))
+        await self._catalog.change(
+            meeting, lambda known: known.model_copy(update={"late_reason": known.late_reason or why})
+        )
+        log.warning("meeting delayed", extra={"meeting": meeting.id, "tenant": meeting.tenant, "reason": why})
 
     async def _give_up(self, meeting: Meeting) -> None:
         if meeting.state == "live":
-            ending = await self.end(meeting, "agent_lost")
-            if ending is not None:
-                await self.conclude(ending)
+            await self._conclude_as(meeting, "agent_lost")
             return
-        reason, detail = await self._why_nobody_joined(meeting)
+        if meeting.state == "scheduled" and self._livekit is not None:
+            reason, detail = schedule.missed(meeting, self._policy.max_late_s)
+        else:
+            reason, detail = await self._why_nobody_joined(meeting)
         await self.announce(meeting)
         await self.once(events.failed(meeting, reason, detail, datetime.now(UTC)))
         await self._close(meeting, "failed")
@@ -137,6 +201,11 @@ class Lifecycle:
             "meeting failed",
             extra={"meeting": meeting.id, "tenant": meeting.tenant, "reason": reason, "detail": detail},
         )
+
+    async def _conclude_as(self, meeting: Meeting, reason: EndReason) -> None:
+        ending = await self.end(meeting, reason)
+        if ending is not None:
+            await self.conclude(ending)
 
     async def _why_nobody_joined(self, meeting: Meeting) -> tuple[str, str]:
         if self._livekit is None:

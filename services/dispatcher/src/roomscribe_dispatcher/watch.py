@@ -89,7 +89,7 @@ class Watch:
                 log.exception("meeting not tended")
 
     async def _act(self, meeting: Meeting, attended: bool) -> None:
-        if not attended and meeting.joined_at is not None:
+        if not attended and meeting.joined_at is not None and meeting.vacant_since is None:
             # Its agent gives the lease back when it leaves, and says why: that may not have been heard yet.
             left = await self._history.last_left(meeting)
             if left is not None and left.data.epoch == meeting.epoch:

@@ -1,12 +1,15 @@
 """What the MEETINGS stream says of meetings: the durable truth that Redis is rebuilt from."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from pydantic import ValidationError
-from roomscribe_common.contracts.agent import AgentJoined, AgentLeft
+from roomscribe_common.contracts.agent import AgentHeartbeat, AgentJoined, AgentLeft
+from roomscribe_common.contracts.audio import ChunkHeaders
 from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.contracts.meeting import (
     MeetingEnded,
@@ -16,11 +19,13 @@ from roomscribe_common.contracts.meeting import (
     MeetingStarted,
     MeetingState,
 )
+from roomscribe_common.lease import Heard
 from roomscribe_common.stored import last, stored
-from roomscribe_common.subjects import subject_of, wildcard
+from roomscribe_common.subjects import AUDIO_CHUNK, subject_of, wildcard
 
 from roomscribe_dispatcher.domain import Meeting
 from roomscribe_dispatcher.events import SOURCE
+from roomscribe_dispatcher.loss import Signs
 
 _STREAM: Final = "MEETINGS"
 EventT = TypeVar("EventT", bound=AnyEvent)
@@ -54,6 +59,15 @@ class History:
     async def last_left(self, meeting: Meeting) -> AgentLeft | None:
         """The last word of the meeting's last agent that had one."""
         return await self._last(AgentLeft, meeting.tenant, meeting.id)
+
+    async def signs(self, meeting: Meeting, said: Heard | None) -> Signs:
+        """What is known of the meeting's last agents."""
+        left, beat, chunk = await asyncio.gather(
+            self.last_left(meeting),
+            self._last(AgentHeartbeat, meeting.tenant, meeting.id),
+            last(self._js, "AUDIO", f"{AUDIO_CHUNK}.{meeting.tenant}.{meeting.id}.>"),
+        )
+        return Signs(left, beat, said, None if chunk is None else _cut_at(chunk.headers))
 
     async def _restored(self, request: MeetingRequested) -> Meeting:
         tenant, data = request.tenant, request.data
@@ -94,3 +108,10 @@ class History:
             return None if message is None else event.model_validate_json(message.data)
         except ValidationError:
             return None
+
+
+def _cut_at(headers: Mapping[str, str]) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(ChunkHeaders.from_headers(headers).sent_at_ms / 1000, UTC)
+    except ValueError:
+        return None

@@ -1,8 +1,11 @@
-"""LiveKit: the agent's token, and whether the server answers."""
+"""LiveKit: the agent's token, whether the server answers, and who is in which room."""
 
 import asyncio
-from datetime import timedelta
-from typing import Final
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar, cast
 
 from aiohttp import ClientError
 from livekit import api
@@ -14,7 +17,11 @@ from roomscribe_dispatcher.events import identity
 _VALID_FOR: Final = timedelta(hours=1)
 """Long enough for a job that waits for a node; once in the room, the server refreshes the agent's token itself."""
 _ANSWER_S: Final = 2.0
+_AGAIN_S: Final = 1.0
+_ROOMS_A_REQUEST: Final = 100
+_NO_HUMANS: Final = frozenset({api.ParticipantInfo.Kind.AGENT, api.ParticipantInfo.Kind.EGRESS})
 AGENT_NAME: Final = "Roomscribe"
+AnswerT = TypeVar("AnswerT")
 
 
 class LivekitUnusable(Exception):
@@ -25,6 +32,21 @@ class LivekitUnusable(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Who is in a room: everybody's identities, and when the first of the humans came, if there are any."""
+
+    identities: frozenset[str]
+    first_came: datetime | None
+
+
+def is_human(webhook: Mapping[str, Any]) -> bool:
+    """Whether the participant of a webhook, as JSON, is neither an agent nor egress."""
+    participant = webhook.get("participant")
+    kind = cast(dict[str, object], participant).get("kind") if isinstance(participant, dict) else None
+    return kind not in ("AGENT", "EGRESS")
+
+
 class Livekit:
     """One LiveKit server, or LiveKit Cloud."""
 
@@ -32,6 +54,7 @@ class Livekit:
         self.url = url
         self._key = key
         self._secret = secret
+        self._away_until = 0.0
 
     def token(self, meeting: Meeting) -> str:
         """What the agent joins with: that one room, to listen and to write captions; to speak only as a copilot."""
@@ -50,11 +73,43 @@ class Livekit:
 
     async def ping(self) -> None:
         """Raises `LivekitUnusable` if the server does not answer, or does not take our key."""
+        await self.rooms(["roomscribe-ping"])
+
+    async def answers(self) -> bool:
+        """Whether it can be used. One that cannot is asked once a second at most."""
+        if time.monotonic() < self._away_until:
+            return False
+        try:
+            await self.ping()
+        except LivekitUnusable:
+            self._away_until = time.monotonic() + _AGAIN_S
+            return False
+        return True
+
+    async def rooms(self, names: Sequence[str]) -> set[str]:
+        """Those of the rooms that are open. Raises `LivekitUnusable`."""
+        found: set[str] = set()
+        async with api.LiveKitAPI(self.url, self._key, self._secret, failover=False) as client:
+            for at in range(0, len(names), _ROOMS_A_REQUEST):
+                request = api.ListRoomsRequest(names=names[at : at + _ROOMS_A_REQUEST])
+                answer = await self._answer(client.room.list_rooms(request))
+                found.update(room.name for room in answer.rooms)
+        return found
+
+    async def present(self, room: str) -> Present:
+        """Who is in a room; of one that is not open, nobody. Raises `LivekitUnusable`."""
+        async with api.LiveKitAPI(self.url, self._key, self._secret, failover=False) as client:
+            answer = await self._answer(client.room.list_participants(api.ListParticipantsRequest(room=room)))
+        humans = [each for each in answer.participants if each.kind not in _NO_HUMANS]
+        came = min((each.joined_at_ms / 1000 or float(each.joined_at) for each in humans), default=None)
+        first = None if came is None else datetime.fromtimestamp(came, UTC)
+        return Present(frozenset(each.identity for each in answer.participants), first)
+
+    async def _answer(self, call: Awaitable[AnswerT]) -> AnswerT:
         at = f"LiveKit at {self.url} (from {env_name('livekit_url')})"
-        client = api.LiveKitAPI(self.url, self._key, self._secret, failover=False)
         try:
             async with asyncio.timeout(_ANSWER_S):
-                await client.room.list_rooms(api.ListRoomsRequest(names=["roomscribe-ping"]))
+                return await call
         except api.ServerError as error:
             if error.status in (401, 403):
                 keys = f"{env_name('livekit_api_key')} and {env_name('livekit_api_secret')}"
@@ -63,5 +118,3 @@ class Livekit:
         except (ClientError, OSError, TimeoutError) as error:
             why = str(error) or f"no answer in {_ANSWER_S:g} s"
             raise LivekitUnusable("livekit_unreachable", f"{at} cannot be reached: {why}.") from error
-        finally:
-            await client.aclose()

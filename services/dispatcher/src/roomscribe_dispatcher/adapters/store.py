@@ -12,42 +12,51 @@ from typing import Final, Literal, cast
 from redis.asyncio import Redis
 
 from roomscribe_dispatcher.adapters.redis import asking_redis
+from roomscribe_dispatcher.caps import Caps, Full, Scope
 from roomscribe_dispatcher.domain import Meeting
 
-_PREFIX: Final = "rs:{dispatcher}:"
-_READY: Final = f"{_PREFIX}ready"
-_WANTED: Final = f"{_PREFIX}wanted"
-_MEETINGS: Final = f"{_PREFIX}meeting:"
-_KEPT_S: Final = 86_400
+PREFIX: Final = "rs:{dispatcher}:"
+READY: Final = f"{PREFIX}ready"
+SERIES: Final = f"{PREFIX}series:"
+KEPT_S: Final = 86_400
 """How long a meeting that is over, and an idempotency key, are remembered."""
+_WANTED: Final = f"{PREFIX}wanted"
+_MEETINGS: Final = f"{PREFIX}meeting:"
+_COUNTED: Final = f"{PREFIX}counted"
 _AT_ONCE: Final = 500
 
 
-def _script(name: str) -> str:
-    return resources.files("roomscribe_dispatcher.adapters").joinpath("scripts", f"{name}.lua").read_text("utf-8")
+def script(*names: str) -> str:
+    """The Lua of these files, one after the other."""
+    folder = resources.files("roomscribe_dispatcher.adapters").joinpath("scripts")
+    return "".join(folder.joinpath(f"{name}.lua").read_text("utf-8") for name in names)
 
 
 class MeetingStore:
     """The dispatcher's read model. Every call raises `Retryable` when Redis does not answer."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, caps: Caps | None = None) -> None:
         self._redis = redis
-        self._claim = redis.register_script(_script("claim"))
-        self._put = redis.register_script(_script("put"))
-        self._due = redis.register_script(_script("due"))
+        self._caps = caps or Caps()
+        self._claim = redis.register_script(script("caps", "claim"))
+        self._put = redis.register_script(script("caps", "put"))
+        self._due = redis.register_script(script("due"))
+        self._lead = redis.register_script(script("lead"))
 
     async def claim(
-        self, meeting: Meeting, check_at: datetime, *, rebuilding: bool = False
-    ) -> Meeting | Literal["created", "cold", "foreign"]:
+        self, meeting: Meeting, check_at: datetime, *, rebuilding: bool = False, series_version: int = 0
+    ) -> Meeting | Full | Literal["created", "cold", "foreign", "stale"]:
         """Store a new meeting, unless its room, its idempotency key or its id has one: then that one is returned.
 
         A scheduled meeting takes its room only when its time has come. `foreign`: another tenant's meeting has the
-        room, which one that is restored while `rebuilding` may share: it had the room before.
-        `cold`: Redis came back empty and the wanted set must be rebuilt first.
+        room; `Full`: a cap is reached. One that is restored while `rebuilding` had the room, and counted, before.
+        `cold`: Redis came back empty and the wanted set must be rebuilt first. `stale`: the meeting is of a series that
+        changed since its `series_version` was read.
         """
         own = _meeting_key(meeting)
         key = meeting.idempotency_key
-        idempotency = own if key is None else f"{_PREFIX}idempotency:{meeting.tenant}:{key}"
+        idempotency = own if key is None else _idempotency_key(meeting.tenant, key)
+        series = None if rebuilding else meeting.spec.series_id
         args = [
             meeting.tenant,
             meeting.id,
@@ -55,13 +64,16 @@ class MeetingStore:
             meeting.version,
             _member(meeting),
             check_at.timestamp(),
-            _KEPT_S,
+            KEPT_S,
             f"{_MEETINGS}{meeting.tenant}:",
             "1" if rebuilding else "0",
             "1" if meeting.state == "scheduled" else "0",
             _MEETINGS,
+            *self._limits(meeting),
+            series_version,
         ]
-        keys = [_READY, own, _room_key(meeting.spec.room), _WANTED, idempotency]
+        keys = [READY, own, _room_key(meeting.spec.room), _WANTED, idempotency, *_counted(meeting)]
+        keys.append(own if series is None else f"{SERIES}{meeting.tenant}:{series}")
         with asking_redis():
             reply = cast(list[str], await self._claim(keys, args))
         match reply:
@@ -71,8 +83,18 @@ class MeetingStore:
                 return "cold"
             case ["foreign"]:
                 return "foreign"
+            case ["stale"]:
+                return "stale"
+            case ["full", scope, limit, used]:
+                return Full(cast(Scope, scope), int(limit), int(used))
             case _:
                 return "created"
+
+    async def keyed(self, tenant: str, idempotency_key: str) -> Meeting | None:
+        """The meeting that was asked for under that key, if Redis has it."""
+        with asking_redis():
+            meeting_id = await cast(Awaitable[str | None], self._redis.get(_idempotency_key(tenant, idempotency_key)))
+        return None if meeting_id is None else await self.get(tenant, meeting_id)
 
     async def get(self, tenant: str, meeting_id: str) -> Meeting | None:
         """The meeting, if Redis has it."""
@@ -80,11 +102,11 @@ class MeetingStore:
             record = await cast(Awaitable[str | None], self._redis.hget(f"{_MEETINGS}{tenant}:{meeting_id}", "record"))
         return None if record is None else Meeting.model_validate_json(record)
 
-    async def put(self, meeting: Meeting, check_at: datetime) -> Meeting | Literal["changed", "taken"]:
+    async def put(self, meeting: Meeting, check_at: datetime) -> Meeting | Full | Literal["changed", "taken"]:
         """Replace the meeting by a changed copy of what was read.
 
-        `changed`: somebody else did so first. `taken`: another meeting, of any tenant, has its room. One that is no
-        longer scheduled takes its room, one that is over gives it free.
+        `changed`: somebody else did so first. `taken`: another meeting, of any tenant, has its room. `Full`: a cap is
+        reached. One that is no longer scheduled takes its room and counts, one that is over gives both free.
         """
         written = meeting.model_copy(update={"version": meeting.version + 1})
         args = [
@@ -95,20 +117,43 @@ class MeetingStore:
             _member(meeting),
             check_at.timestamp(),
             _hold(meeting),
-            _KEPT_S,
+            KEPT_S,
             _MEETINGS,
+            *self._limits(meeting),
         ]
+        keys = [_meeting_key(meeting), _room_key(meeting.spec.room), _WANTED, *_counted(meeting)]
         with asking_redis():
-            answer = await self._put([_meeting_key(meeting), _room_key(meeting.spec.room), _WANTED], args)
-        if answer == 1:
-            return written
-        return "taken" if answer == 2 else "changed"
+            reply = cast(list[str], await self._put(keys, args))
+        match reply:
+            case ["written"]:
+                return written
+            case ["taken"]:
+                return "taken"
+            case ["full", scope, limit, used]:
+                return Full(cast(Scope, scope), int(limit), int(used))
+            case _:
+                return "changed"
 
     async def due(self, for_s: float) -> list[Meeting]:
         """The wanted meetings to be looked at now. No other replica is given them in the next `for_s`."""
         with asking_redis():
             records = cast(list[str], await self._due([_WANTED], [_AT_ONCE, for_s, _MEETINGS]))
         return [Meeting.model_validate_json(record) for record in records]
+
+    async def wanted(self) -> list[Meeting]:
+        """All meetings that are neither over nor given up."""
+        with asking_redis():
+            members = await cast(Awaitable[list[str]], self._redis.zrange(_WANTED, 0, -1))  # pyright: ignore[reportUnknownMemberType]  # a bare Callable there
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for member in members:
+                    pipe.hget(f"{_MEETINGS}{member}", "record")
+                records = cast(list[str | None], await pipe.execute())
+        return [Meeting.model_validate_json(record) for record in records if record is not None]
+
+    async def leads(self, who: str, for_s: float) -> bool:
+        """Whether this replica, and no other for so long, compares the wanted meetings with LiveKit's rooms."""
+        with asking_redis():
+            return bool(await self._lead([f"{PREFIX}watchdog"], [who, round(for_s * 1000)]))
 
     async def in_room(self, room: str) -> list[tuple[str, str]]:
         """The tenant and id of each wanted meeting in a room."""
@@ -119,12 +164,15 @@ class MeetingStore:
     async def is_ready(self) -> bool:
         """Whether the wanted set was rebuilt since Redis was last empty."""
         with asking_redis():
-            return bool(await self._redis.exists(_READY))
+            return bool(await self._redis.exists(READY))
 
     async def set_ready(self) -> None:
         """The wanted set is whole."""
         with asking_redis():
-            await self._redis.set(_READY, "1")
+            await self._redis.set(READY, "1")
+
+    def _limits(self, meeting: Meeting) -> tuple[int, int]:
+        return self._caps.overall, self._caps.of(meeting.tenant)
 
 
 def _hold(meeting: Meeting) -> Literal["scheduled", "over", "room"]:
@@ -141,5 +189,14 @@ def _meeting_key(meeting: Meeting) -> str:
     return f"{_MEETINGS}{_member(meeting)}"
 
 
+def _idempotency_key(tenant: str, key: str) -> str:
+    return f"{PREFIX}idempotency:{tenant}:{key}"
+
+
+def _counted(meeting: Meeting) -> tuple[str, str]:
+    """Where it counts: of all tenants, and of its own."""
+    return _COUNTED, f"{_COUNTED}:{meeting.tenant}"
+
+
 def _room_key(room: str) -> str:
-    return f"{_PREFIX}room:{room}"
+    return f"{PREFIX}room:{room}"

@@ -1,10 +1,12 @@
--- One meeting for a room, whosever it is, for an idempotency key, and for its own id; else what is there already.
--- KEYS: ready, meeting, room, wanted, idempotency (the meeting's own key again where there is none)
--- ARGV: tenant, meeting id, record, version, member, check at (s), idempotency ttl (s), prefix of the tenant's meetings,
+-- One record for its own id, for an idempotency key and, if it is a meeting, for a room, whosever that is; else what is
+-- there already. A meeting that is not scheduled counts against the caps.
+-- KEYS: ready, record, room, wanted, idempotency (the record's own key again where there is none),
+--       counted of all, counted of the tenant, series (the record's own key again where it is of none)
+-- ARGV: tenant, id, record, version, member, check at (s), idempotency ttl (s), prefix of the tenant's records,
 --       "1" to claim before the wanted set is rebuilt, "1" if it is scheduled and so takes no room yet,
---       prefix of all meetings
-if ARGV[9] ~= '1' and redis.call('EXISTS', KEYS[1]) == 0 then return {'cold'} end
-local scheduled = ARGV[10] == '1'
+--       prefix of all records, cap of all, cap of the tenant, version of its series
+local rebuilding, scheduled = ARGV[9] == '1', ARGV[10] == '1'
+if not rebuilding and redis.call('EXISTS', KEYS[1]) == 0 then return {'cold'} end
 local function record(key)
   return redis.call('HGET', key, 'record')
 end
@@ -18,14 +20,20 @@ if not found and not scheduled then
   found = id and record(ARGV[8] .. id)
 end
 if found then return {'found', found} end
-if not scheduled and ARGV[9] ~= '1' then
+if KEYS[8] ~= KEYS[2] and redis.call('HGET', KEYS[8], 'version') ~= ARGV[14] then return {'stale'} end
+if not scheduled and not rebuilding then
   local holders = redis.call('HGETALL', KEYS[3])
   for at = 1, #holders, 2 do
     if redis.call('EXISTS', ARGV[11] .. holders[at] .. ':' .. holders[at + 1]) == 1 then return {'foreign'} end
   end
+  local refused = full(KEYS[6], tonumber(ARGV[12]), KEYS[7], tonumber(ARGV[13]), ARGV[11], ARGV[5])
+  if refused then return {'full', unpack(refused)} end
 end
 redis.call('HSET', KEYS[2], 'record', ARGV[3], 'version', ARGV[4])
 redis.call('ZADD', KEYS[4], ARGV[6], ARGV[5])
-if not scheduled then redis.call('HSET', KEYS[3], ARGV[1], ARGV[2]) end
+if not scheduled then
+  redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
+  count(KEYS[6], KEYS[7], ARGV[5])
+end
 if KEYS[5] ~= KEYS[2] then redis.call('SET', KEYS[5], ARGV[2], 'EX', ARGV[7]) end
 return {'created'}

@@ -1,0 +1,1 @@
+"""Recurring meetings: a rule whose next occurrences exist as scheduled meetings."""
