@@ -1,14 +1,27 @@
 """Events of a small meeting, as the services would publish them; and a dispatcher that answers on the bus."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from roomscribe_common.bus import Bus
 from roomscribe_common.contracts.base import AnyEvent, Data, Participant, SttModel, Track
-from roomscribe_common.contracts.commands import Done, EndMeeting, MeetingView, StartMeeting
+from roomscribe_common.contracts.commands import (
+    Done,
+    EndMeeting,
+    EndSeries,
+    MeetingView,
+    Occurrence,
+    SeriesView,
+    StartMeeting,
+    StartSeries,
+)
 from roomscribe_common.contracts.insight import ActionItem, Cited, Minutes, MinutesData
 from roomscribe_common.contracts.meeting import (
+    EndReason,
+    MeetingDelayed,
+    MeetingDelayedData,
     MeetingEnded,
     MeetingEndedData,
     MeetingFailed,
@@ -24,6 +37,7 @@ from roomscribe_common.contracts.meeting import (
     ParticipantRenamed,
     ParticipantRenamedData,
 )
+from roomscribe_common.contracts.series import SeriesEnded, SeriesEndedData, SeriesRequested, SeriesRequestedData
 from roomscribe_common.contracts.transcript import (
     Speaker,
     TranscriptCompleted,
@@ -39,7 +53,7 @@ from roomscribe_common.contracts.transcript import (
 from roomscribe_common.contracts.usage import MeetingUsage, MeetingUsageData
 from roomscribe_common.errors import ProblemError
 from roomscribe_common.reader import EventT
-from roomscribe_common.subjects import END_MEETING, START_MEETING, subject_of
+from roomscribe_common.subjects import END_MEETING, END_SERIES, START_MEETING, START_SERIES, subject_of
 
 START = datetime(2026, 11, 22, 10, 0, 0, 123000, tzinfo=UTC)
 ADA = Participant(identity="ada", name="Ada Lovelace")
@@ -62,16 +76,45 @@ def requested(meeting: str, tenant: str = "acme", room: str = "planning", **more
     return _event(MeetingRequested, tenant, meeting, f"requested:{meeting}", data)
 
 
-def started(meeting: str, tenant: str = "acme", room: str = "planning") -> MeetingStarted:
-    data = MeetingStartedData(
-        meeting_id=meeting, room=room, room_sid="RM_1", started_at=START, joined_at=START, epoch=1
-    )
+def delayed(meeting: str, reason: str) -> MeetingDelayed:
+    data = MeetingDelayedData(meeting_id=meeting, room="planning", join_at=START, at=START, reason=reason)
+    return _event(MeetingDelayed, "acme", meeting, f"delayed:{meeting}", data)
+
+
+def series_requested(series: str, tenant: str = "acme", **more: object) -> SeriesRequested:
+    given: dict[str, object] = {
+        "series_id": series,
+        "room": "daily",
+        "join_at": START,
+        "recurrence": "FREQ=DAILY",
+        "time_zone": "Europe/Vienna",
+        "requested_at": START,
+        "empty_room_timeout_s": 30.0,
+    }
+    data = SeriesRequestedData.model_validate(given | more)
+    return _event(SeriesRequested, tenant, series, f"series_requested:{series}", data)
+
+
+def series_ended(series: str) -> SeriesEnded:
+    data = SeriesEndedData(series_id=series, room="daily", ended_at=START, reason="requested")
+    return _event(SeriesEnded, "acme", series, f"series_ended:{series}", data)
+
+
+def started(meeting: str, tenant: str = "acme", room: str = "planning", **more: object) -> MeetingStarted:
+    given = {"meeting_id": meeting, "room": room, "room_sid": "RM_1", "started_at": START, "joined_at": START}
+    data = MeetingStartedData.model_validate(given | {"epoch": 1} | more)
     return _event(MeetingStarted, tenant, meeting, f"started:{meeting}", data)
 
 
-def ended(meeting: str, tenant: str = "acme", room: str = "planning", at: datetime | None = None) -> MeetingEnded:
+def ended(
+    meeting: str,
+    tenant: str = "acme",
+    room: str = "planning",
+    at: datetime | None = None,
+    reason: EndReason = "requested",
+) -> MeetingEnded:
     data = MeetingEndedData(
-        meeting_id=meeting, room=room, started_at=START, ended_at=at or START + timedelta(minutes=5), reason="requested"
+        meeting_id=meeting, room=room, started_at=START, ended_at=at or START + timedelta(minutes=5), reason=reason
     )
     return _event(MeetingEnded, tenant, meeting, f"ended:{meeting}", data)
 
@@ -264,11 +307,16 @@ class FakeDispatcher:
     refuse: ProblemError | None = None
     by_key: dict[tuple[str, str | None], MeetingView] = field(default_factory=dict[tuple[str, str | None], MeetingView])
     by_room: dict[tuple[str, str], MeetingView] = field(default_factory=dict[tuple[str, str], MeetingView])
+    series: dict[tuple[str, str | None], SeriesView] = field(default_factory=dict[tuple[str, str | None], SeriesView])
+    ended_series: list[EndSeries] = field(default_factory=list[EndSeries])
+    on_end: Callable[[EndMeeting], Awaitable[None]] | None = None
     silent: asyncio.Event | None = None
 
     async def listen(self) -> None:
         await self.bus.reply(START_MEETING, self.start, StartMeeting)
         await self.bus.reply(END_MEETING, self.end, EndMeeting)
+        await self.bus.reply(START_SERIES, self.start_series, StartSeries)
+        await self.bus.reply(END_SERIES, self.end_series, EndSeries)
         await self.bus.nc.flush()
 
     async def start(self, command: StartMeeting) -> MeetingView:
@@ -298,4 +346,22 @@ class FakeDispatcher:
 
     async def end(self, command: EndMeeting) -> Done:
         self.ended.append(command)
+        if self.on_end is not None:
+            await self.on_end(command)
+        return Done()
+
+    async def start_series(self, command: StartSeries) -> SeriesView:
+        there = self.series.get((command.tenant, command.idempotency_key)) if command.idempotency_key else None
+        if there is not None:
+            return there.model_copy(update={"created": False})
+        spec = command.spec
+        given = spec.model_dump(exclude={"series_id"})
+        await self.bus.publish(series_requested(spec.series_id, command.tenant, **given))
+        next_one = Occurrence(meeting_id=f"mtg_{spec.series_id[4:]}_1", join_at=spec.join_at)
+        view = SeriesView(tenant=command.tenant, spec=spec, state="active", requested_at=START, occurrences=[next_one])
+        self.series[command.tenant, command.idempotency_key or spec.series_id] = view
+        return view
+
+    async def end_series(self, command: EndSeries) -> Done:
+        self.ended_series.append(command)
         return Done()

@@ -24,7 +24,13 @@ ROUTES = {
     "get /v1/meetings/{meeting_id}/events",
     "get /v1/meetings/{meeting_id}/minutes",
     "get /v1/meetings/{meeting_id}/usage",
+    "post /v1/series",
+    "get /v1/series",
+    "get /v1/series/{series_id}",
+    "post /v1/series/{series_id}/end",
     "get /v1/usage",
+    "post /v1/estimates",
+    "post /v1/cost-model",
     "post /livekit/webhook",
 }
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jwt
@@ -10,7 +11,19 @@ import pytest
 from roomscribe_common.errors import ProblemError
 
 from .conftest import SECRET, Gateway, MakeSettings, Serve, Until
-from .meetings import START, FakeDispatcher, Publisher, ended, failed, joined, left, renamed, requested, started
+from .meetings import (
+    START,
+    FakeDispatcher,
+    Publisher,
+    delayed,
+    ended,
+    failed,
+    joined,
+    left,
+    renamed,
+    requested,
+    started,
+)
 
 
 async def test_a_meeting_is_opened_by_one_question_to_the_dispatcher(
@@ -97,10 +110,18 @@ async def test_a_dispatcher_that_does_not_answer_is_503_in_time(gateway: Gateway
 
 
 async def test_a_refusal_of_the_dispatcher_reaches_the_caller(gateway: Gateway, dispatcher: FakeDispatcher) -> None:
-    dispatcher.refuse = ProblemError.of("cap", 429, "Too many meetings", "acme may attend 2 meetings at once.")
+    refusal = ProblemError.of("concurrency-limit", 429, "Too many meetings", "acme may attend 2 meetings at once.")
+    told = {"scope": "tenant", "limit": 2, "used": 2, "retry_after_s": 17}
+    dispatcher.refuse = ProblemError(refusal.problem.model_copy(update=told))
     response = await gateway.client.post("/v1/meetings", json={"room": "planning"})
     assert response.status_code == 429
-    assert response.json()["detail"] == "acme may attend 2 meetings at once."
+    assert response.headers["retry-after"] == "17"
+    assert response.headers["content-type"] == "application/problem+json"
+    document = response.json()
+    assert {name: document[name] for name in told} == told
+    assert document["detail"] == "acme may attend 2 meetings at once."
+    dispatcher.refuse = ProblemError.of("room-taken", 409, "The room is taken", "Try another.")
+    assert not told.keys() & (await gateway.client.post("/v1/meetings", json={"room": "planning"})).json().keys()
 
 
 async def test_a_meeting_shows_its_state_and_why(gateway: Gateway, publisher: Publisher, until: Until) -> None:
@@ -117,6 +138,42 @@ async def test_a_meeting_shows_its_state_and_why(gateway: Gateway, publisher: Pu
     found = await until.get(gateway.client, "/v1/meetings/m2", lambda r: r.status_code == 200)
     assert (found.json()["state"], found.json()["reason"]) == ("failed", "no_agent")
     assert found.json()["detail"] == "No node took the job."
+
+
+async def test_a_meeting_says_why_it_waits_and_how_late_it_began(
+    gateway: Gateway, publisher: Publisher, until: Until
+) -> None:
+    await publisher(requested("m1", join_at=START, started_at=None), delayed("m1", "room_taken"))
+    found = await until.get(gateway.client, "/v1/meetings/m1", lambda r: r.json().get("late_reason") is not None)
+    assert (found.json()["late_reason"], found.json()["late_ms"]) == ("room_taken", None)
+    await publisher(started("m1", late_ms=90_000, late_reason="room_taken"))
+    found = await until.get(gateway.client, "/v1/meetings/m1", lambda r: r.json()["state"] == "live")
+    assert (found.json()["late_reason"], found.json()["late_ms"]) == ("room_taken", 90_000)
+    await publisher(requested("m2"), started("m2"))
+    found = await until.get(gateway.client, "/v1/meetings/m2", lambda r: r.json().get("state") == "live")
+    assert (found.json()["late_reason"], found.json()["late_ms"]) == (None, None)
+
+
+async def test_people_are_let_into_a_scheduled_meeting_shortly_before_its_time(
+    gateway: Gateway, publisher: Publisher
+) -> None:
+    now = datetime.now(UTC)
+    later, soon = now + timedelta(hours=2), now + timedelta(minutes=14)
+    await publisher(requested("m1", join_at=later, started_at=None), requested("m2", join_at=soon, started_at=None))
+    early = await gateway.client.post("/v1/meetings/m1/tokens", json={"identity": "bob"})
+    assert (early.status_code, early.json()["type"]) == (409, "urn:roomscribe:problem:too-early")
+    assert "900 seconds before" in early.json()["detail"]
+    assert 6200 < int(early.headers["retry-after"]) <= 6300
+    assert (await gateway.client.post("/v1/meetings/m2/tokens", json={"identity": "bob"})).status_code == 201
+
+
+async def test_a_scheduled_meeting_that_is_ended_is_over_at_once(
+    gateway: Gateway, dispatcher: FakeDispatcher, publisher: Publisher
+) -> None:
+    await publisher(requested("m1", join_at=datetime.now(UTC) + timedelta(hours=2), started_at=None))
+    dispatcher.on_end = lambda command: publisher(ended(command.meeting_id, reason="cancelled"))
+    response = await gateway.client.post("/v1/meetings/m1/end")
+    assert (response.status_code, response.json()["state"]) == (202, "ended")
 
 
 async def test_the_roster_has_every_presence_under_its_latest_name(

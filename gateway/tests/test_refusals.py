@@ -16,12 +16,18 @@ CALLS = [
     ("GET", "/v1/meetings"),
     ("GET", "/v1/meetings/m1"),
     ("POST", "/v1/meetings/m1/end"),
+    ("POST", "/v1/series"),
+    ("GET", "/v1/series"),
+    ("GET", "/v1/series/s1"),
+    ("POST", "/v1/series/s1/end"),
     ("POST", "/v1/meetings/m1/tokens"),
     ("GET", "/v1/meetings/m1/transcript"),
     ("GET", "/v1/meetings/m1/events"),
     ("GET", "/v1/meetings/m1/minutes"),
     ("GET", "/v1/meetings/m1/usage"),
     ("GET", "/v1/usage?period=2026-11"),
+    ("POST", "/v1/estimates"),
+    ("POST", "/v1/cost-model"),
 ]
 PER_MEETING = [(method, path) for method, path in CALLS if "m1" in path]
 
@@ -103,6 +109,36 @@ async def test_a_refused_field_is_named_with_its_limit(gateway: Gateway, dispatc
     assert dispatcher.asked == []
 
 
+SERIES: list[tuple[dict[str, object], str, str]] = [
+    ({"join_at": None}, "join_at", "valid datetime"),
+    ({"join_at": "2026-11-30T09:30:00"}, "join_at", "timezone"),
+    ({"recurrence": ""}, "recurrence", "at least 1 character"),
+    ({"recurrence": "x" * 501}, "recurrence", "at most 500 characters"),
+    ({"recurrence": "FREQ=DAILY\nEXDATE:20261201T090000Z"}, "recurrence", "control characters"),
+    ({"time_zone": "x" * 65}, "time_zone", "at most 64 characters"),
+    ({"meeting_id": "mine"}, "meeting_id", "unknown field"),
+    ({"mode": "spy"}, "mode", "'listen' or 'copilot'"),
+]
+
+
+async def test_a_refused_field_of_a_series_is_named_with_its_limit(
+    gateway: Gateway, dispatcher: FakeDispatcher
+) -> None:
+    good = {
+        "room": "a",
+        "join_at": "2026-11-30T09:30:00+01:00",
+        "recurrence": "FREQ=DAILY",
+        "time_zone": "Europe/Vienna",
+    }
+    for changes, field, limit in SERIES:
+        response = await gateway.client.post("/v1/series", json=good | changes)
+        assert limit in problem(response, 422)[field], changes
+    for missing in ("room", "join_at", "recurrence", "time_zone"):
+        body = {name: value for name, value in good.items() if name != missing}
+        assert problem(await gateway.client.post("/v1/series", json=body), 422)[missing] == "Field required"
+    assert dispatcher.series == {}
+
+
 MALFORMED = [
     (b"{", "at character 1"),
     (b"", "at character 0"),
@@ -160,6 +196,9 @@ PARAMETERS = [
     ("/v1/meetings?cursor=a.b", "cursor", "1 to 64 letters"),
     ("/v1/meetings?room=" + "x" * 257, "room", "at most 256 characters"),
     ("/v1/meetings?room=%00", "room", "match pattern"),
+    ("/v1/meetings?series=a.b", "series", "1 to 64 letters"),
+    ("/v1/series?limit=0", "limit", "greater than or equal to 1"),
+    ("/v1/series/a.b", "series_id", "1 to 64 letters"),
     ("/v1/meetings/m1?x=1", "x", "this address knows none"),
     ("/v1/usage", "period", "Field required"),
     ("/v1/usage?period=2026-13", "period", "match pattern"),

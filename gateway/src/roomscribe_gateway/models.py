@@ -27,22 +27,16 @@ class Given(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class NewMeeting(Given):
+class Attendance(Given):
     """A room to attend, and how."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"room": "planning", "title": "Sprint planning", "language": "en"}]},
-    )
 
     room: Annotated[str, StringConstraints(min_length=1, max_length=256), Line]
     """The name of the LiveKit room."""
     title: Annotated[str, StringConstraints(max_length=512), Line] = ""
     mode: Mode = "listen"
-    join_at: AwareDatetime | None = None
-    """When to send the agent (RFC 3339 with offset); now if absent."""
+    """`copilot` is refused: it cannot be done yet."""
     language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")] = "en"
-    """BCP 47."""
+    """BCP 47; one that the speech recognition does not understand is refused."""
     keyterms: Annotated[
         list[Annotated[str, StringConstraints(min_length=1, max_length=128), Line]], Field(max_length=100)
     ] = []
@@ -52,6 +46,18 @@ class NewMeeting(Given):
         Field(max_length=50),
     ] = {}
     """Yours; handed back with the meeting."""
+
+
+class NewMeeting(Attendance):
+    """A room to attend, now or later."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"room": "planning", "title": "Sprint planning", "language": "en"}]},
+    )
+
+    join_at: AwareDatetime | None = None
+    """When the agent is to be there (RFC 3339 with offset), at most 366 days ahead; now if absent."""
 
     def spec(self, meeting_id: str) -> MeetingSpec:
         """As the dispatcher is asked for it."""
@@ -100,7 +106,10 @@ class Links(BaseModel):
 
 
 class Meeting(BaseModel):
-    """A meeting. `reason` and `detail` say why it ended or failed; `started_at` is where `start_ms` counts from."""
+    """A meeting. `reason` and `detail` say why it ended or failed; `started_at` is where `start_ms` counts from.
+
+    `late_reason` says why no agent was there at `join_at`; `late_ms`, by how much the first one was late.
+    """
 
     id: str
     room: str
@@ -114,6 +123,9 @@ class Meeting(BaseModel):
     started_at: datetime | None = None
     live_at: datetime | None = None
     ended_at: datetime | None = None
+    late_ms: int | None = None
+    late_reason: str | None = None
+    series_id: str | None = None
     language: str
     keyterms: list[str]
     metadata: dict[str, str]
@@ -129,17 +141,20 @@ class Meeting(BaseModel):
             room=spec.room,
             title=spec.title,
             mode=spec.mode,
-            join_at=_to_ms(spec.join_at),
+            join_at=to_ms(spec.join_at),
             language=spec.language,
             keyterms=spec.keyterms,
             metadata=spec.metadata,
             state=record.state,
             reason=record.reason,
             detail=record.detail,
-            requested_at=_to_ms(record.requested_at),
-            started_at=_to_ms(record.started_at),
+            requested_at=to_ms(record.requested_at),
+            started_at=to_ms(record.started_at),
             live_at=record.live_at,
             ended_at=record.ended_at,
+            late_ms=record.late_ms,
+            late_reason=record.late_reason,
+            series_id=spec.series_id,
             transcript_complete=record.complete,
             links=Links.of(record.spec.meeting_id),
         )
@@ -207,6 +222,6 @@ class Ending(BaseModel):
     links: Links
 
 
-def _to_ms(moment: datetime | None) -> datetime | None:
-    # What the archive keeps, so that an answer is the same before and after it got there.
+def to_ms(moment: datetime | None) -> datetime | None:
+    """As exact as the archive keeps it, so that an answer is the same before and after it got there."""
     return None if moment is None else moment.replace(microsecond=moment.microsecond // 1000 * 1000)

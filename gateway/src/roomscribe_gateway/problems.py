@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 _BEARER = 'Bearer realm="roomscribe"'
-_NEED_RETRY = {429, 503}
+_NEED_RETRY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _TOKEN_LIMIT = "1 to 64 letters, digits, '_' or '-'"
 
 
@@ -26,13 +26,13 @@ class ProblemResponse(JSONResponse):
 
 
 def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> ProblemResponse:
-    """The response; says how to authenticate on 401, and when to try again on 503."""
+    """The response; says how to authenticate on 401, and when to try again on 429 and 503."""
     sent = dict(headers or {})
     if problem.status == HTTPStatus.UNAUTHORIZED:
         sent.setdefault("WWW-Authenticate", _BEARER)
-    if problem.status in _NEED_RETRY:
-        sent.setdefault("Retry-After", str(RETRY_AFTER_S))
-    return ProblemResponse(problem.model_dump(), problem.status, sent)
+    if problem.status in _NEED_RETRY or problem.retry_after_s is not None:
+        sent.setdefault("Retry-After", str(problem.retry_after_s or RETRY_AFTER_S))
+    return ProblemResponse(problem.model_dump(exclude_none=True), problem.status, sent)
 
 
 def not_found(meeting_id: str) -> ProblemError:
@@ -111,6 +111,12 @@ _EXAMPLES: dict[int, tuple[str, str, str, str]] = {
     413: ("too-large", "Body too large", "The body is larger than 262144 bytes.", ""),
     415: ("unsupported-media-type", "Not JSON", "Send the body as `Content-Type: application/json`.", ""),
     422: ("invalid-request", "Invalid request", "room: String should have at least 1 character", "room"),
+    429: (
+        "concurrency-limit",
+        "Too many meetings at once",
+        "5 of your 5 concurrent agents are in meetings; end one, or try again in 10 seconds.",
+        "",
+    ),
     503: ("unavailable", "Unavailable", "the service 'dispatcher' is not running; try again later", ""),
 }
 
@@ -125,5 +131,8 @@ def _documented(status: int) -> dict[str, Any]:
     example = Problem(type=f"urn:roomscribe:problem:{name}", title=title, status=status, detail=detail)
     if field:
         example.errors.append(FieldError(field=field, detail=detail.removeprefix(f"{field}: ")))
-    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example.model_dump()}
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        example = example.model_copy(update={"scope": "tenant", "limit": 5, "used": 5, "retry_after_s": 10})
+    shown = example.model_dump(exclude_none=True)
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": shown}
     return {"description": title, "content": {MEDIA_TYPE: content}}

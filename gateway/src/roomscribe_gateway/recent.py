@@ -1,25 +1,26 @@
-"""A meeting that was asked for a moment ago: known to the stream before it is in the archive."""
+"""What was asked for a moment ago: known to the stream before it is in the archive."""
 
 from datetime import UTC, datetime
 
 from nats.js import JetStreamContext
-from roomscribe_common.contracts.meeting import MeetingRequested, MeetingSpec
+from roomscribe_common.contracts.meeting import MeetingEnded, MeetingRequested, MeetingSpec
+from roomscribe_common.contracts.series import SeriesEnded, SeriesRequested, SeriesSpec
 from roomscribe_common.errors import Permanent
-from roomscribe_common.reader import Reader
+from roomscribe_common.reader import EventT, Reader
 from roomscribe_common.stored import last
 from roomscribe_common.subjects import subject_of
 
-from roomscribe_gateway.archive.reads import MeetingRecord
+from roomscribe_gateway.archive.reads import MeetingRecord, SeriesRecord
 
 
 async def request_of(js: JetStreamContext, tenant: str, meeting_id: str) -> MeetingRequested | None:
     """The event with which a meeting began. Raises `Retryable` if the stream does not answer."""
-    subject = subject_of(MeetingRequested, tenant, meeting_id)
-    found = await last(js, "MEETINGS", subject)
-    try:
-        return None if found is None else Reader(MeetingRequested).read(subject, found.data)
-    except Permanent:
-        return None
+    return await _last(js, MeetingRequested, tenant, meeting_id)
+
+
+async def is_over(js: JetStreamContext, tenant: str, meeting_id: str) -> bool:
+    """Whether the meeting has ended. Raises `Retryable`."""
+    return await _last(js, MeetingEnded, tenant, meeting_id) is not None
 
 
 async def just_requested(js: JetStreamContext, tenant: str, meeting_id: str) -> MeetingRecord | None:
@@ -32,3 +33,23 @@ async def just_requested(js: JetStreamContext, tenant: str, meeting_id: str) -> 
     waits = data.started_at is None and data.join_at is not None and data.join_at > datetime.now(UTC)
     state = "scheduled" if waits else "dispatching"
     return MeetingRecord(spec=spec, state=state, requested_at=data.requested_at, started_at=data.started_at)
+
+
+async def series_of(js: JetStreamContext, tenant: str, series_id: str) -> SeriesRecord | None:
+    """The series as the stream has it. Raises `Retryable`."""
+    event = await _last(js, SeriesRequested, tenant, series_id)
+    if event is None:
+        return None
+    ended = await _last(js, SeriesEnded, tenant, series_id)
+    spec = SeriesSpec.model_validate(event.data.model_dump(include=set(SeriesSpec.model_fields)))
+    over = (None, None) if ended is None else (ended.data.ended_at, ended.data.reason)
+    return SeriesRecord(spec, event.data.requested_at, *over)
+
+
+async def _last(js: JetStreamContext, event: type[EventT], tenant: str, id: str) -> EventT | None:
+    subject = subject_of(event, tenant, id)
+    found = await last(js, "MEETINGS", subject)
+    try:
+        return None if found is None else Reader(event).read(subject, found.data)
+    except Permanent:
+        return None

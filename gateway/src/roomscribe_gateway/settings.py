@@ -37,6 +37,8 @@ class GatewaySettings(RebuildSettings, LivekitSettings):
     """0 takes any free port; the bound one is logged."""
     gateway_api_keys: Annotated[ApiKeys, Field(repr=False)]
     """JSON: API key → tenant. Several keys may name the same tenant, so that keys can be rotated."""
+    gateway_tokens_early_s: Annotated[float, Field(ge=0, le=86_400)] = 900.0
+    """How long before a scheduled meeting's time people are given tokens for its room."""
     gateway_command_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     """How long to wait for another service's answer."""
     gateway_max_streams: Annotated[int, Field(ge=1)] = 500

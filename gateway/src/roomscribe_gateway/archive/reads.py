@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from roomscribe_common.contracts.meeting import MeetingSpec, MeetingState
+from roomscribe_common.contracts.series import SeriesSpec
 from sqlalchemy import ColumnElement, Row, Select, Table, and_, false, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -26,6 +27,18 @@ class MeetingRecord:
     reason: str | None = None
     detail: str | None = None
     complete: bool = False
+    late_ms: int | None = None
+    late_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRecord:
+    """A series as the archive has it. `reason`: why it ended."""
+
+    spec: SeriesSpec
+    requested_at: datetime | None
+    ended_at: datetime | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +68,53 @@ class Archive:
         return _record(found[0]) if found else None
 
     async def meetings(
-        self, tenant: str, *, limit: int, before: str | None, state: MeetingState | None, room: str | None
+        self,
+        tenant: str,
+        *,
+        limit: int,
+        before: str | None,
+        state: MeetingState | None,
+        room: str | None,
+        series_id: str | None = None,
     ) -> list[MeetingRecord]:
-        """Newest first (ids sort by the moment they were made), those with ids below `before`."""
+        """Newest first (ids sort by the moment they were made), those with ids below `before`.
+
+        The meetings of a series are as new as the series; among them the latest is first.
+        """
         table = schema.meetings
         query = select(table).where(table.c.tenant == tenant).order_by(table.c.meeting_id.desc()).limit(limit)
         if before is not None:
             query = query.where(table.c.meeting_id < before)
         if room is not None:
             query = query.where(table.c.room == room)
+        if series_id is not None:
+            query = query.where(table.c.series_id == series_id)
         if state is not None:
             query = query.where(_is(state, _now_ms()))
+        return [_record(row) for row in await self._rows(query)]
+
+    async def all_series(self, tenant: str, *, limit: int, before: str | None) -> list[SeriesRecord]:
+        """Newest first, those with ids below `before`."""
+        table = schema.series
+        query = select(table).where(table.c.tenant == tenant, table.c.spec.is_not(None))
+        query = query.order_by(table.c.series_id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(table.c.series_id < before)
+        return [
+            SeriesRecord(
+                SeriesSpec.model_validate_json(row.spec),
+                _moment(row.requested_at_ms),
+                _moment(row.ended_at_ms),
+                row.end_reason,
+            )
+            for row in await self._rows(query)
+        ]
+
+    async def scheduled(self, tenant: str, series_id: str, *, limit: int) -> list[MeetingRecord]:
+        """The meetings of a series that are still to come, the next one first."""
+        table = schema.meetings
+        query = select(table).where(table.c.tenant == tenant, table.c.series_id == series_id)
+        query = query.where(_is("scheduled", _now_ms())).order_by(table.c.join_at_ms).limit(limit)
         return [_record(row) for row in await self._rows(query)]
 
     async def roster(self, tenant: str, meeting_id: str) -> list[Attendee]:
@@ -163,6 +212,8 @@ def _record(row: Row[Any]) -> MeetingRecord:
         reason=row.end_reason or row.failure_reason,
         detail=row.failure_detail,
         complete=bool(row.complete),
+        late_ms=row.late_ms,
+        late_reason=row.late_reason,
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.contracts.insight import Minutes
 from roomscribe_common.contracts.meeting import (
+    MeetingDelayed,
     MeetingEnded,
     MeetingFailed,
     MeetingRequested,
@@ -19,6 +20,7 @@ from roomscribe_common.contracts.meeting import (
     ParticipantRenamed,
     RosterData,
 )
+from roomscribe_common.contracts.series import SeriesEnded, SeriesRequested, SeriesSpec
 from roomscribe_common.contracts.transcript import (
     TranscriptCompleted,
     TranscriptFinal,
@@ -85,12 +87,18 @@ def _requested(event: MeetingRequested) -> list[Row]:
     data = event.data
     spec = MeetingSpec.model_validate(data.model_dump(include=set(MeetingSpec.model_fields)))
     times = {"join_at_ms": at_ms(data.join_at), "requested_at_ms": at_ms(data.requested_at)}
-    return [_meeting(event, spec=_json(spec), started_at_ms=at_ms(data.started_at), **times)]
+    values = {"spec": _json(spec), "series_id": data.series_id, "started_at_ms": at_ms(data.started_at)}
+    return [_meeting(event, **values, **times)]
+
+
+def _delayed(event: MeetingDelayed) -> list[Row]:
+    return [_meeting(event, late_reason=event.data.reason)]
 
 
 def _started(event: MeetingStarted) -> list[Row]:
     data = event.data
-    return [_meeting(event, started_at_ms=at_ms(data.started_at), live_at_ms=at_ms(data.joined_at))]
+    times = {"started_at_ms": at_ms(data.started_at), "live_at_ms": at_ms(data.joined_at)}
+    return [_meeting(event, late_ms=data.late_ms, late_reason=data.late_reason, **times)]
 
 
 def _ended(event: MeetingEnded) -> list[Row]:
@@ -107,6 +115,23 @@ def _failed(event: MeetingFailed) -> list[Row]:
 
 def _completed(event: TranscriptCompleted) -> list[Row]:
     return [_meeting(event, completed_at_ms=at_ms(event.data.completed_at), complete=event.data.complete)]
+
+
+def _series_requested(event: SeriesRequested) -> list[Row]:
+    data = event.data
+    spec = SeriesSpec.model_validate(data.model_dump(include=set(SeriesSpec.model_fields)))
+    values = {"series_id": data.series_id, "spec": _json(spec), "requested_at_ms": at_ms(data.requested_at)}
+    return [Row(schema.series, values)]
+
+
+def _series_ended(event: SeriesEnded) -> list[Row]:
+    data = event.data
+    return [
+        Row(
+            schema.series,
+            {"series_id": data.series_id, "ended_at_ms": at_ms(data.ended_at), "end_reason": data.reason},
+        )
+    ]
 
 
 def _present(event: AnyEvent, data: RosterData, **values: Value) -> list[Row]:
@@ -170,9 +195,12 @@ def _register(model: type[EventT], make: Callable[[EventT], list[Row]]) -> None:
 
 
 _register(MeetingRequested, _requested)
+_register(MeetingDelayed, _delayed)
 _register(MeetingStarted, _started)
 _register(MeetingEnded, _ended)
 _register(MeetingFailed, _failed)
+_register(SeriesRequested, _series_requested)
+_register(SeriesEnded, _series_ended)
 _register(ParticipantJoined, _joined)
 _register(ParticipantLeft, _left)
 _register(ParticipantRenamed, _renamed)

@@ -5,7 +5,7 @@ JSON is kept as text, for it is only ever handed out whole, and PostgreSQL's own
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
-VERSION = 1
+VERSION = 2
 """Raise it with any change below; an archive of another version is rebuilt from the streams."""
 
 metadata = MetaData()
@@ -49,9 +49,25 @@ meetings = _per_meeting(
     _text("failure_detail"),
     _ms("completed_at_ms"),
     Column("complete", Boolean),
+    _text("series_id"),
+    _ms("late_ms"),
+    _text("late_reason"),
 )
 """`spec` is the `MeetingSpec` that was asked for. The state follows from which of the times are there."""
 Index("archive_meetings_room", meetings.c.tenant, meetings.c.room)
+Index("archive_meetings_series", meetings.c.tenant, meetings.c.series_id, meetings.c.join_at_ms)
+
+series = Table(
+    "archive_series",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    _key("series_id"),
+    _text("spec"),
+    _ms("requested_at_ms"),
+    _ms("ended_at_ms"),
+    _text("end_reason"),
+)
+"""`spec` is the `SeriesSpec` that was asked for."""
 
 roster = _per_meeting(
     "roster",
@@ -68,5 +84,5 @@ gaps = _per_meeting("gaps", _key("gap_id"), _ms("start_ms"), _text("data"))
 minutes = _per_meeting("minutes", _ms("generated_at_ms"), _text("data"))
 usage = _per_meeting("usage", _ms("told_at_ms"), _text("data"))
 
-CONTENT: tuple[Table, ...] = (meetings, roster, segments, gaps, minutes, usage)
+CONTENT: tuple[Table, ...] = (meetings, series, roster, segments, gaps, minutes, usage)
 """Every table that is filled from the streams."""

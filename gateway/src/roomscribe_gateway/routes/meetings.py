@@ -1,5 +1,6 @@
 """Open, list, look at and end meetings; let people in."""
 
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from roomscribe_common.ids import TOKEN_PATTERN, new_id
 from roomscribe_common.subjects import END_MEETING, START_MEETING
 
 from roomscribe_gateway import problems
+from roomscribe_gateway.archive.reads import MeetingRecord
 from roomscribe_gateway.edge import Edge, GivenEdge, MeetingId, Tenant
 from roomscribe_gateway.models import (
     Ending,
@@ -24,7 +26,7 @@ from roomscribe_gateway.models import (
     RoomToken,
 )
 from roomscribe_gateway.problems import documented
-from roomscribe_gateway.recent import request_of
+from roomscribe_gateway.recent import is_over, request_of
 from roomscribe_gateway.strict import StrictRoute
 
 router = APIRouter(prefix="/v1/meetings", route_class=StrictRoute, tags=["meetings"])
@@ -39,7 +41,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("", status_code=201, responses=_ATTENDED | documented(400, 409, 413, 415))
+@router.post("", status_code=201, responses=_ATTENDED | documented(400, 409, 413, 415, 429))
 async def open_meeting(
     body: NewMeeting, edge: GivenEdge, tenant: Tenant, response: Response, idempotency_key: IdempotencyKey = None
 ) -> Meeting:
@@ -61,9 +63,12 @@ async def list_meetings(
     cursor: Annotated[str | None, Query(pattern=TOKEN_PATTERN, description="`next_cursor` of the page before.")] = None,
     state: Annotated[MeetingState | None, Query()] = None,
     room: Annotated[str | None, Query(min_length=1, max_length=256, pattern=r"^[^\x00]*$")] = None,
+    series: Annotated[str | None, Query(pattern=TOKEN_PATTERN, description="Those of one series.")] = None,
 ) -> MeetingList:
     """The tenant's meetings, newest first."""
-    found = await edge.archive.meetings(tenant, limit=limit + 1, before=cursor, state=state, room=room)
+    found = await edge.archive.meetings(
+        tenant, limit=limit + 1, before=cursor, state=state, room=room, series_id=series
+    )
     page = found[:limit]
     return MeetingList(
         meetings=[Meeting.of(record) for record in page],
@@ -84,16 +89,22 @@ async def get_meeting(meeting_id: MeetingId, edge: GivenEdge, tenant: Tenant) ->
 
 @router.post("/{meeting_id}/end", status_code=202, responses=documented(404))
 async def end_meeting(meeting_id: MeetingId, edge: GivenEdge, tenant: Tenant) -> Ending:
-    """The agent leaves and the minutes are written. Ending a meeting that is over is no error."""
+    """The agent leaves and the minutes are written; a scheduled meeting is cancelled. Ending one that is over is no
+    error.
+    """
     record = await edge.meeting(tenant, meeting_id)
-    if record.state not in ("ended", "failed"):
+    state = record.state
+    if state not in ("ended", "failed"):
         await edge.ask(END_MEETING, EndMeeting(tenant=tenant, meeting_id=meeting_id), Done)
-    return Ending(id=meeting_id, state=record.state, links=Links.of(meeting_id))
+        state = "ended" if await is_over(edge.bus.js, tenant, meeting_id) else state
+    return Ending(id=meeting_id, state=state, links=Links.of(meeting_id))
 
 
 @router.post("/{meeting_id}/tokens", status_code=201, responses=documented(400, 404, 409, 413, 415))
 async def make_token(meeting_id: MeetingId, body: NewToken, edge: GivenEdge, tenant: Tenant) -> RoomToken:
-    """A LiveKit token with which a person joins the meeting's room. It is good for six hours."""
+    """A LiveKit token with which a person joins the meeting's room. It is good for six hours; so for a scheduled
+    meeting it is given from shortly before its time.
+    """
     livekit = edge.livekit_or_refuse()
     if body.identity.startswith(_AGENT_PREFIX):
         raise problems.invalid("identity", f"must not begin with '{_AGENT_PREFIX}': those are Roomscribe's agents")
@@ -101,8 +112,23 @@ async def make_token(meeting_id: MeetingId, body: NewToken, edge: GivenEdge, ten
     if record.state in ("ended", "failed"):
         detail = f"The meeting {meeting_id} is {record.state}: nobody can join it. Open another with POST /v1/meetings."
         raise ProblemError.of("meeting-over", 409, "The meeting is over", detail)
+    _check_time(record, datetime.now(UTC), edge.settings.gateway_tokens_early_s)
     token, expires_at = livekit.token(record.spec.room, body.identity, body.name, datetime.now(UTC))
     return RoomToken(url=livekit.url, token=token, room=record.spec.room, identity=body.identity, expires_at=expires_at)
+
+
+def _check_time(record: MeetingRecord, now: datetime, early_s: float) -> None:
+    """A token opens the room and cannot be taken back: one given long before would outlive a cancelled meeting."""
+    if record.state != "scheduled" or record.spec.join_at is None:
+        return
+    wait_s = (record.spec.join_at - now).total_seconds() - early_s
+    if wait_s > 0:
+        detail = (
+            f"The meeting {record.spec.meeting_id} is at {record.spec.join_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}; "
+            f"tokens are given from {early_s:g} seconds before."
+        )
+        early = ProblemError.of("too-early", 409, "The meeting is not open yet", detail)
+        raise ProblemError(early.problem.model_copy(update={"retry_after_s": math.ceil(wait_s)}))
 
 
 async def _is_repeat(edge: Edge, asked: StartMeeting, view: MeetingView) -> bool:
