@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from nats.aio.msg import Msg
 from roomscribe_common.bus import MSG_ID
+from roomscribe_common.contracts.base import Participant, Track
 from roomscribe_common.contracts.transcript import TranscriptFinal
 from roomscribe_common.subjects import wildcard
 
@@ -156,6 +157,20 @@ async def test_a_gap_is_told_once_and_takes_back_what_will_have_no_final(attribu
     assert sorted(event.id for event in told) == ["gap:gap_1", "gap:gap_2", "gap:gap_3"]
     assert (told[0].data.start_ms, told[0].data.end_ms, told[0].data.reason) == (1000, 1700, "audio_lost")
     assert [(event.data.segment_id, event.data.text) for event in bench.heard] == [("utt_2", "")]
+
+
+async def test_what_nobody_heard_is_one_gap_of_everybody(attribution: Start, bench: Bench) -> None:
+    hole = gap("gap_1", "gap_1")
+    everybody = {"participant": Participant(identity="_", name="everybody"), "track": Track(id="_", source="unknown")}
+    lost = hole.data.model_copy(update={"reason": "agent_lost", **everybody})
+    hole = hole.model_copy(update={"subject": "stt.v1.gap.acme.mtg_1._.gap_1", "data": lost})
+    async with attribution():
+        await bench.say(hole, hole)
+        await bench.until(bench.settled)
+    [told] = await bench.gaps()
+    assert (told.data.reason, told.data.track.id, told.data.participant.identity) == ("agent_lost", "_", "_")
+    assert (told.data.start_ms, told.data.end_ms) == (1000, 1700)
+    assert bench.heard == [], "there is nothing to withdraw"
 
 
 async def test_a_malformed_final_is_a_dead_letter_and_stops_nothing(attribution: Start, bench: Bench) -> None:

@@ -34,7 +34,7 @@ async def build(service: Service[IngestSettings]) -> None:
     pull = await service.pull(CONSUMER)
     service.on_close(pull.unsubscribe)
     settlement = Settlement(service.bus, service.tracer, service.meter)
-    supervisor = Supervisor(pull, settlement.settle, pool, tallies, settings)
+    supervisor = Supervisor(pull, settlement.settle, service.bus.publish, pool, tallies, settings)
     tallies.watch("roomscribe_ingest_rooms", "Meetings attended now", lambda: supervisor.rooms)
     tallies.watch("roomscribe_ingest_warm", "Room processes ready for a job", lambda: pool.warm)
 
@@ -46,6 +46,7 @@ async def build(service: Service[IngestSettings]) -> None:
     service.check("room processes", ping_pool)
     service.check("work queue", partial(_ping_queue, pull, lambda: supervisor.full))
     service.spawn("pool", pool.run())
+    service.before_stop(supervisor.retire)
     # Closed in reverse: claiming stops first, then the rooms leave, then the pool.
     service.on_close(supervisor.drain)
     service.spawn("jobs", supervisor.run())

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 from roomscribe_common.contracts.base import Participant, Track
-from roomscribe_media_ingest.domain.backlog import Backlog
+from roomscribe_media_ingest.domain.backlog import Backlog, Budget
 from roomscribe_media_ingest.domain.utterance import Outgoing, TrackMeta
 
 META = TrackMeta(
@@ -76,6 +76,35 @@ def test_a_dropped_utterance_that_is_still_recorded_is_lost_to_its_end():
     kept, gap = left(backlog)
     assert kept is first
     assert (gap.gap().data.start_ms, gap.gap().data.end_ms) == (2_000, 9_000)
+
+
+def test_tracks_that_share_a_budget_lose_the_oldest_of_all():
+    budget = Budget(6 * SECOND)
+    one, two = Backlog(100 * SECOND, budget), Backlog(100 * SECOND, budget)
+    spoken = [say(one, 0, 2), say(two, 500, 2), say(one, 3_000, 2)]
+    assert not any(each.dropped for each in spoken)
+    late = say(two, 4_000, 3)
+    assert [each.dropped for each in (*spoken, late)] == [True, True, False, False]
+    assert budget.size_bytes == one.size_bytes + two.size_bytes == 5 * SECOND
+
+
+def test_a_track_that_is_given_up_leaves_its_share_to_the_others():
+    budget = Budget(4 * SECOND)
+    one, two = Backlog(100 * SECOND, budget), Backlog(100 * SECOND, budget)
+    say(one, 0, 3)
+    one.clear()
+    kept = say(two, 1_000, 4)
+    assert (budget.size_bytes, kept.dropped) == (4 * SECOND, False)
+
+
+def test_one_track_that_would_fill_the_budget_alone_is_held_by_its_own_limit():
+    budget = Budget(100 * SECOND)
+    one, two = Backlog(3 * SECOND, budget), Backlog(3 * SECOND, budget)
+    quiet = say(two, 0, 2)
+    for at_ms in range(1_000, 20_000, 3_000):
+        say(one, at_ms, 2)
+    assert one.size_bytes <= 3 * SECOND
+    assert not quiet.dropped
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=30))

@@ -13,18 +13,27 @@ SPEECH, HUSH = 0.9, 0.05
 
 runs = st.lists(st.tuples(st.sampled_from([0.0, HUSH, 0.4, 0.6, SPEECH]), st.integers(1, 40)), min_size=1, max_size=30)
 
+hints = st.lists(st.integers(0, 30), max_size=8)
+
 
 def track(probabilities: list[float]) -> Pcm:
     """A track in which each sample says where it stands."""
     return np.arange(len(probabilities) * WINDOW, dtype=np.uint32).astype(np.uint16).view(np.int16)
 
 
-def cut(probabilities: list[float], config: AudioConfig = CONFIG, tail: int = 0) -> list[Cut]:
-    segmenter, pcm = Segmenter(config), track(probabilities)
-    cuts: list[Cut] = []
+def cut(
+    probabilities: list[float], config: AudioConfig = CONFIG, tail: int = 0, hints: list[int] | None = None
+) -> list[Cut]:
+    """`hints`: so many windows after each marked pause in turn somebody says that the sentence ended there."""
+    segmenter, pcm, delays = Segmenter(config), track(probabilities), list(hints or [])
+    cuts, coming = list[Cut](), dict[int, int]()
     for at, probability in enumerate(probabilities):
         level_db = -80.0 + 50 * probability
-        cuts += segmenter.push(pcm[at * WINDOW : (at + 1) * WINDOW], probability, level_db)
+        found = segmenter.push(pcm[at * WINDOW : (at + 1) * WINDOW], probability, level_db)
+        for each in found:
+            if isinstance(each, Audio) and each.pause and delays:
+                coming[at + delays.pop(0)] = each.first + len(each.pcm)
+        cuts += found + (segmenter.finish(coming[at]) if at in coming else [])
     return cuts + segmenter.flush(np.ones(tail, np.int16))
 
 
@@ -53,11 +62,11 @@ def utterances(cuts: list[Cut]) -> list[tuple[Opened, list[Audio], Closed]]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(runs)
-def test_every_sample_is_handed_out_at_its_place_and_never_twice(found: list[tuple[float, int]]):
+@given(runs, hints)
+def test_every_sample_is_handed_out_at_its_place_and_never_twice(found: list[tuple[float, int]], hints: list[int]):
     probabilities = expand(found)
     pcm, reached = track(probabilities), 0
-    for opened, audio, closed in utterances(cut(probabilities)):
+    for opened, audio, closed in utterances(cut(probabilities, hints=hints)):
         assert opened.first >= reached
         reached = opened.first
         for each in audio:
@@ -69,11 +78,11 @@ def test_every_sample_is_handed_out_at_its_place_and_never_twice(found: list[tup
 
 
 @settings(max_examples=300, deadline=None)
-@given(runs)
-def test_no_confirmed_speech_is_left_out(found: list[tuple[float, int]]):
+@given(runs, hints)
+def test_no_confirmed_speech_is_left_out(found: list[tuple[float, int]], hints: list[int]):
     probabilities = expand(found)
     covered = np.zeros(len(probabilities) * WINDOW, bool)
-    for opened, _, closed in utterances(cut(probabilities)):
+    for opened, _, closed in utterances(cut(probabilities, hints=hints)):
         covered[opened.first : closed.end] = True
     confirm = windows(CONFIG.confirm_ms)
     for at in range(len(probabilities) - confirm + 1):
@@ -130,6 +139,23 @@ def pieces(spoken: int, hush: int) -> int:
     return len(utterances(cut(expand([(SPEECH, spoken), (HUSH, hush), (SPEECH, 20)]), config)))
 
 
+def test_a_sentence_that_is_said_to_be_over_is_closed_at_once():
+    marked = 20 + windows(CONFIG.pause_ms) - 1
+    segmenter, pcm = Segmenter(CONFIG), np.ones(WINDOW, np.int16)
+    for at in range(marked + 3):
+        segmenter.push(pcm, SPEECH if at < 20 else HUSH, -20.0)
+    assert segmenter.finish((marked + 1) * WINDOW) == [Closed((marked + 1) * WINDOW, 20 * WINDOW)]
+    assert not segmenter.is_open
+    assert segmenter.finish((marked + 1) * WINDOW) == []
+
+
+def test_nobody_is_cut_off_who_has_spoken_on_since():
+    probabilities = expand([(SPEECH, 20), (HUSH, 10), (SPEECH, 20), (HUSH, 40)])
+    assert len(utterances(cut(probabilities, hints=[5]))) == 2
+    assert len(utterances(cut(probabilities, hints=[10]))) == 1
+    assert len(utterances(cut(probabilities, hints=[16]))) == 1
+
+
 def test_a_click_opens_nothing():
     assert cut(expand([(HUSH, 20), (SPEECH, 1), (HUSH, 20), (SPEECH, 1), (HUSH, 20)])) == []
 
@@ -164,4 +190,4 @@ def test_after_a_flush_nothing_is_open_and_nothing_is_remembered():
     segmenter.flush(hush)
     assert not segmenter.is_open
     assert segmenter.push(word, SPEECH, -20.0) == []
-    assert segmenter.push(word, SPEECH, -20.0)[0] == Opened(5 * WINDOW)
+    assert segmenter.push(word, SPEECH, -20.0)[0] == Opened(5 * WINDOW, 5 * WINDOW)

@@ -54,6 +54,7 @@ class Node:
             "ROOMSCRIBE_REDIS_URL": redis_url,
             "ROOMSCRIBE_INGEST_LEASE_TTL_S": "3",
             "ROOMSCRIBE_INGEST_WARM": "1",
+            "ROOMSCRIBE_INGEST_DRAIN_TIMEOUT_S": "0",
             **env,
         }
         nc = await connection.connect(nats_url, "test")
@@ -95,10 +96,19 @@ class Node:
 
     async def stop(self) -> int:
         """SIGTERM, and the exit code."""
+        self.tell_to_stop()
+        return await self.ended()
+
+    def tell_to_stop(self) -> None:
+        """SIGTERM."""
         assert self._process is not None
-        assert self._reading is not None
         if self._process.returncode is None:
             self._process.terminate()
+
+    async def ended(self) -> int:
+        """The exit code, once nothing is left of it."""
+        assert self._process is not None
+        assert self._reading is not None
         async with asyncio.timeout(30):
             await self._reading  # ends when nobody holds standard error any more: the room processes inherit it
             return await self._process.wait()
@@ -140,7 +150,7 @@ class Node:
                 room=room,
                 job_id=new_id("job"),
                 epoch=epoch,
-                started_at=now,
+                started_at=data.pop("started_at", now),
                 issued_at=now,
                 livekit_url=self.livekit.url,
                 identity=identity,
@@ -159,6 +169,10 @@ class Node:
     async def pause_redis(self, ms: int) -> None:
         """For this long nobody gets an answer from Redis."""
         await cast(Awaitable[object], self._redis.execute_command("CLIENT PAUSE", ms, "ALL"))  # pyright: ignore[reportUnknownMemberType]  # untyped options
+
+    async def lease_ms(self, meeting: str) -> int:
+        """For how long the meeting is held without another renewal; negative if it is not."""
+        return await self._redis.pttl(f"rs:lease:{{{meeting}}}")
 
     async def tell_to_leave(self, job: DispatchJob) -> None:
         subject = leave_room(TENANT, job.data.meeting_id)

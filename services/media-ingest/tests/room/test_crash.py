@@ -1,5 +1,6 @@
 import os
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,14 @@ async def test_a_killed_room_process_takes_neither_the_node_nor_another_meeting_
     pid = (await node.logged("joined", meeting=dying.data.meeting_id))["pid"]
     await bob.sees_agent()
     assert title(pid) == f"roomscribe: room {dying.data.meeting_id}"
+    killed_at = datetime.now(UTC) - timedelta(milliseconds=100)
     os.kill(pid, signal.SIGKILL)
     await node.logged("room process lost", meeting=dying.data.meeting_id, exit_code=-9)
     assert 'roomscribe_ingest_rooms_ended_total{reason="lost"} 1.0' in await node.get("/metrics")
-    assert not node.heard(AgentLeft, dying.data.meeting_id)
+    [left] = await node.hears(AgentLeft, dying.data.meeting_id)
+    assert (left.data.reason, left.data.epoch) == ("crashed", dying.data.epoch)
+    assert left.data.left_at == left.data.joined_at + timedelta(milliseconds=left.data.uptime_ms)
+    assert killed_at <= left.data.left_at <= datetime.now(UTC)
 
     async def expired() -> bool:
         return await node.leases.current(dying.data.meeting_id) is None
@@ -60,7 +65,8 @@ async def test_a_killed_room_process_takes_neither_the_node_nor_another_meeting_
     await ada.sees_agent()
     assert await node.leases.current(living.data.meeting_id) == living.data.epoch
     await node.tell_to_leave(living)
-    await node.hears(AgentLeft, living.data.meeting_id)
+    [left] = await node.hears(AgentLeft, living.data.meeting_id)
+    assert left.data.reason == "requested"
 
 
 async def test_sigterm_lets_every_room_leave_in_order_and_leaves_nothing_behind(own_node: Node, rooms: Rooms):

@@ -26,10 +26,16 @@ class Recorder:
         self.seen: list[list[str]] = []
         self.samples: dict[str, int] = {}
         self.reasons: list[LeaveReason] = []
+        self.away_times = 0
         self._reading: list[asyncio.Task[None]] = []
 
     def people(self, present: list[Person]) -> None:
         self.seen.append([person.identity for person in present])
+
+    def away(self) -> None:
+        self.away_times += 1
+
+    def moved(self) -> None: ...
 
     def joined(self, person: Person) -> None: ...
 
@@ -74,6 +80,7 @@ async def test_an_agent_that_reconnects_goes_on_hearing(rooms: Rooms, scenario: 
     await inner.simulate_scenario(scenario)
     await eventually(lambda: len(recorder.seen) == 2)
     assert recorder.seen[1] == ["ada"]
+    assert recorder.away_times == 1
     before = recorder.samples[track]
     await eventually(lambda: recorder.samples[track] > before + 16_000)
     talking.cancel()

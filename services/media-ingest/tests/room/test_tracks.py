@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 import numpy as np
+from nats.js.api import PubAck
 from numpy.typing import NDArray
 from roomscribe_common.contracts.base import AnyEvent, Participant, Track
 from roomscribe_common.contracts.stt import SttGap
@@ -24,20 +25,30 @@ ADA = Person("PA_1", "ada", "Ada", "standard", None)
 FRAME = 1_536
 
 
-class Away:
-    """A bus that takes nothing."""
+class Bus:
+    """A bus that takes nothing while it is away."""
+
+    def __init__(self, *, away: bool) -> None:
+        self.away = away
+        self.opened: list[str] = []
+        self.chunks = 0
 
     async def publish(self, event: AnyEvent, /) -> object:
-        raise Retryable("away")
+        if self.away:
+            raise Retryable("away")
+        self.opened.append(event.id)
+        return None
 
-    async def publish_bytes(self, subject: str, payload: bytes, headers: dict[str, str], /) -> object:
-        raise Retryable("away")
+    async def publish_bytes(self, subject: str, payload: bytes, headers: dict[str, str], /) -> PubAck:
+        if self.away:
+            raise Retryable("away")
+        self.chunks += 1
+        return PubAck("AUDIO", self.chunks)
 
-
-def listen(participant: Participant, track: Track) -> TrackAudio:
-    now = datetime.now(UTC)
-    meta = TrackMeta("acme", "mtg_1", "kitchen", 1, now, participant, track)
-    return TrackAudio(meta, vad=SileroVad().track(), bus=Away(), clock=MeetingClock(now), config=AudioConfig())
+    def listen(self, participant: Participant, track: Track) -> TrackAudio:
+        now = datetime.now(UTC)
+        meta = TrackMeta("acme", "mtg_1", "kitchen", 1, now, participant, track)
+        return TrackAudio(meta, vad=SileroVad().track(), bus=self, clock=MeetingClock(now), config=AudioConfig())
 
 
 async def talk() -> AsyncGenerator[NDArray[np.int16], None]:
@@ -48,11 +59,11 @@ async def talk() -> AsyncGenerator[NDArray[np.int16], None]:
 
 async def test_speech_given_up_at_the_end_is_told_as_gaps_and_counted():
     told: list[AnyEvent] = []
-    tracks = Tracks(listen, told.append)
+    tracks = Tracks(Bus(away=True).listen, told.append)
     tracks.start(ADA, Track(id="TR_1", source="microphone"), talk)
     tracks.start(ADA, Track(id="TR_2", source="microphone"), talk)
     await eventually(lambda: tracks.counters.utterances_opened >= 2 and tracks.counters.audio_ms > 7_000)
-    tracks.stop("TR_2")  # has a minute of its own, which the end of the meeting cuts short
+    tracks.stop("TR_2")  # has time, which the end of the meeting cuts short
     last = tracks.last_utterances
     async with asyncio.timeout(10):
         await tracks.close(0.1)
@@ -63,3 +74,44 @@ async def test_speech_given_up_at_the_end_is_told_as_gaps_and_counted():
     counters = tracks.counters
     assert counters.gaps == len(gaps) == counters.utterances_opened
     assert counters.dropped_ms > 1_000
+
+
+async def test_what_somebody_said_who_left_while_the_bus_was_away_is_kept_until_it_is_back():
+    told: list[AnyEvent] = []
+    bus = Bus(away=True)
+    tracks = Tracks(bus.listen, told.append)
+    tracks.start(ADA, Track(id="TR_1", source="microphone"), talk)
+    await eventually(lambda: tracks.counters.audio_ms > 3_500)
+    tracks.stop("TR_1")
+    await eventually(lambda: tracks.counters.utterances_closed == tracks.counters.utterances_opened >= 1)
+    bus.away = False
+    await eventually(lambda: len(bus.opened) == tracks.counters.utterances_opened)
+    await tracks.close(10.0)
+    assert (told, tracks.counters.gaps, tracks.counters.dropped_ms) == ([], 0, 0)
+    assert bus.chunks == tracks.counters.chunks
+
+
+async def test_a_track_replaced_under_its_id_ends_what_was_open_and_its_first_source_is_let_go():
+    let_go = asyncio.Event()
+
+    async def endless() -> AsyncGenerator[NDArray[np.int16], None]:
+        try:
+            async for pcm in talk():
+                yield pcm
+            await asyncio.Event().wait()
+        finally:
+            let_go.set()
+
+    bus = Bus(away=False)
+    tracks = Tracks(bus.listen, lambda _: None)
+    track = Track(id="TR_1", source="microphone")
+    tracks.start(ADA, track, endless)
+    await eventually(lambda: tracks.counters.utterances_opened >= 1 and tracks.counters.audio_ms > 3_500)
+    before = tracks.counters.utterances_opened
+    tracks.start(ADA, track, talk)
+    assert tracks.counters.utterances_closed == before
+    async with asyncio.timeout(10):
+        await let_go.wait()
+    await eventually(lambda: tracks.counters.utterances_opened > before)
+    await tracks.close(10.0)
+    assert len(bus.opened) == len(set(bus.opened)) == tracks.counters.utterances_opened

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from roomscribe_common.bus import MSG_ID
+from nats.js.api import PubAck
+from roomscribe_common.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, MSG_ID, WrongSequence
 from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.contracts.stt import SttGap
 from roomscribe_common.errors import Permanent, Retryable
@@ -18,18 +18,22 @@ from roomscribe_media_ingest.domain.utterance import Outgoing
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 RETRY_S = 0.25
 """Between attempts, each of which the bus repeats by itself for a while."""
 
 
 class AudioBus(Protocol):
-    """What is needed of `roomscribe_common.bus.Bus`: both raise `Retryable` when nobody acknowledged in time."""
+    """What is needed of `roomscribe_common.bus.Bus`: both raise `Retryable` when nobody acknowledged in time.
+
+    With `Nats-Expected-Last-Subject-Sequence`, `publish_bytes` raises `WrongSequence`.
+    """
 
     async def publish(self, event: AnyEvent, /) -> object:
         """Stores an event once."""
         ...
 
-    async def publish_bytes(self, subject: str, payload: bytes, headers: dict[str, str], /) -> object:
+    async def publish_bytes(self, subject: str, payload: bytes, headers: dict[str, str], /) -> PubAck:
         """Stores a message once; its `Nats-Msg-Id` says which."""
         ...
 
@@ -37,13 +41,14 @@ class AudioBus(Protocol):
 class Publisher:
     """Empties a backlog: one message at a time, each acknowledged before the next, so the stream's order is ours.
 
-    A message is tried until it is stored; meanwhile the backlog grows, and sheds beyond its limit.
+    A message is tried until it is stored; meanwhile the backlog grows, and sheds beyond its limit. The work item
+    follows the first chunk, so whoever claims it finds audio. Each chunk is stored only behind the one before it:
+    a worker that has waited too long ends the utterance there, and the rest goes on under a new id.
     """
 
-    def __init__(self, bus: AudioBus, backlog: Backlog, abandoned_s: float) -> None:
+    def __init__(self, bus: AudioBus, backlog: Backlog) -> None:
         self._bus = bus
         self._backlog = backlog
-        self._abandoned_s = abandoned_s
         self._more = asyncio.Event()
         self._closing = False
         self._ended = asyncio.Event()
@@ -58,27 +63,29 @@ class Publisher:
         """Something was added to the backlog."""
         self._more.set()
 
-    async def run(self, idle_s: float, on_idle: Callable[[], None]) -> None:
-        """Publishes until `close`. Calls `on_idle` after each `idle_s` in which nothing was added."""
+    async def run(self) -> None:
+        """Publishes until `close`."""
         try:
             async with asyncio.timeout_at(self._give_up_at) as self._deadline:
                 while not (self._closing and self._backlog.head is None):
                     if not await self._advance():
-                        await self._wait(idle_s, on_idle)
+                        await self._more.wait()
+                        self._more.clear()
         except TimeoutError:
             log.error("audio given up at close", extra={"queued_bytes": self._backlog.size_bytes})
         finally:
             self._ended.set()
 
-    async def close(self, timeout_s: float) -> bool:
-        """Waits until all is on the bus, but not longer; then gives up the rest and says False."""
+    async def close(self, timeout_s: float | None) -> bool:
+        """Waits until all is on the bus, but not longer than this; then gives up the rest and says False."""
         self._closing = True
         self._more.set()
-        self._give_up_at = asyncio.get_running_loop().time() + timeout_s
-        if self._deadline is not None and not self._ended.is_set():
-            self._deadline.reschedule(self._give_up_at)
+        if timeout_s is not None:
+            self._give_up_at = asyncio.get_running_loop().time() + timeout_s
+            if self._deadline is not None and not self._ended.is_set():
+                self._deadline.reschedule(self._give_up_at)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._give_up_at + RETRY_S):
+            async with asyncio.timeout(None if timeout_s is None else timeout_s + RETRY_S):
                 await self._ended.wait()
         delivered = self._backlog.head is None
         self.give_up()
@@ -90,14 +97,6 @@ class Publisher:
         self.lost += lost
         self.gaps += len(lost)
 
-    async def _wait(self, idle_s: float, on_idle: Callable[[], None]) -> None:
-        try:
-            async with asyncio.timeout(idle_s):
-                await self._more.wait()
-        except TimeoutError:
-            on_idle()
-        self._more.clear()
-
     async def _advance(self) -> bool:
         """Sends the next message; False if there is none yet."""
         head = self._backlog.head
@@ -105,12 +104,13 @@ class Publisher:
             return False
         if head.dropped:
             return await self._own_up(head)
-        if not head.begun:
+        if head.chunks and (head.announced or not head.begun):
             head.begun = True
-            await self._deliver(lambda: self._bus.publish(head.opened()))
-            return True
-        if head.chunks:
             await self._send_chunk(head)
+            return True
+        if head.begun and not head.announced:
+            await self._deliver(lambda: self._bus.publish(head.opened()))
+            head.announced = True
             return True
         if head.closed:
             self._backlog.done()
@@ -127,29 +127,33 @@ class Publisher:
 
     async def _send_chunk(self, utterance: Outgoing) -> None:
         chunk = utterance.chunks[0]
-        message_id = f"{chunk.headers.utterance_id}:{chunk.headers.seq}"
-
-        def publish() -> Awaitable[object]:
-            headers = chunk.headers.to_headers() | {MSG_ID: message_id}
-            return self._bus.publish_bytes(utterance.subject, chunk.body, headers)
-
-        began = time.monotonic()
-        await self._deliver(publish)
-        if time.monotonic() - began > self._abandoned_s:
-            # It may have come too late for the worker, so it is sent again: better a word twice than not at all.
-            self._backlog.split_head(new_id("utt"))
-            return
+        headers = chunk.headers.to_headers() | {MSG_ID: f"{chunk.headers.utterance_id}:{chunk.headers.seq}"}
+        behind = headers | {EXPECTED_LAST_SUBJECT_SEQUENCE: str(utterance.stored)}
+        try:
+            ack = await self._deliver(lambda: self._bus.publish_bytes(utterance.subject, chunk.body, behind))
+        except WrongSequence:
+            # It is there and its ack was lost, or the utterance was ended without it: its id tells. Nobody reads it
+            # behind the end.
+            ack = await self._deliver(lambda: self._bus.publish_bytes(utterance.subject, chunk.body, headers))
+            if ack is not None and not ack.duplicate:
+                log.warning("utterance ended by its worker, what follows goes on under a new id")
+                self._backlog.go_on_as(new_id("utt"))
+                return
+        if ack is not None:
+            utterance.stored = ack.seq
         self._backlog.sent(utterance)
         self.chunks += 1
 
-    async def _deliver(self, publish: Callable[[], Awaitable[object]]) -> None:
+    async def _deliver(self, publish: Callable[[], Awaitable[T]]) -> T | None:
+        """Tries until it is stored; None if the bus refused it for good."""
         while True:
             try:
-                await publish()
-                return
+                return await publish()
+            except WrongSequence:
+                raise
             except Retryable:
                 log.warning("audio waits for the bus", extra={"queued_bytes": self._backlog.size_bytes})
                 await asyncio.sleep(RETRY_S)
             except Permanent as refused:
                 log.error("the bus refused audio", extra={"reason": refused.reason})
-                return
+                return None

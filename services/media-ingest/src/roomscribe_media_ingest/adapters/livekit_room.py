@@ -44,7 +44,7 @@ _REASONS: Final[dict[int, LeaveReason]] = {
     rtc.DisconnectReason.DUPLICATE_IDENTITY: "superseded",
     rtc.DisconnectReason.PARTICIPANT_REMOVED: "requested",
     rtc.DisconnectReason.ROOM_DELETED: "room_closed",
-    rtc.DisconnectReason.ROOM_CLOSED: "room_closed",
+    rtc.DisconnectReason.ROOM_CLOSED: "room_emptied",
 }
 """Whatever else ends a connection is a failure, after which the meeting still wants an agent."""
 
@@ -70,7 +70,9 @@ class LivekitRoom:
             "track_subscription_failed": self._subscription_failed,
             "track_muted": self._muted,
             "track_unmuted": self._unmuted,
+            "reconnecting": listener.away,
             "reconnected": self._reconnected,
+            "room_updated": listener.moved,
             "disconnected": self._disconnected,
         }
         for event, handler in handlers.items():
@@ -89,7 +91,10 @@ class LivekitRoom:
         await self._show()
 
     async def sids(self) -> tuple[str, str]:
-        """The room's id and the agent's own. Raises `NotConnected`."""
+        """The room's id and the agent's own, which a connection that came back as another tells seconds later.
+
+        Raises `NotConnected`.
+        """
         try:
             async with asyncio.timeout(_ANSWER_S):
                 return await self._room.sid, self._room.local_participant.sid

@@ -11,13 +11,14 @@ How the room process uses it:
     track.feed(pcm)                          # int16 ndarray, 16 kHz mono, any length; never awaits
     track.mute()                             # the track was muted: ends the open utterance; feeding may go on
     track.rename(name)                       # utterances opened from now on carry it
-    delivered = await track.close(5.0)       # track or meeting ended; ends run(); call feed no more
+    delivered = await track.close(5.0)       # track or meeting ended; ends run(); call feed no more; None: no deadline
     track.counters                           # contracts.agent.Counters, cumulative; also after close()
 
 Ask LiveKit for `AudioStream(track, sample_rate=16000, num_channels=1, frame_size_ms=96)`: a frame is then exactly one
 call of the voice model. `bus` is `roomscribe_common.bus.Bus`.
 """
 
+import asyncio
 from dataclasses import replace
 from typing import Protocol
 
@@ -27,7 +28,7 @@ from roomscribe_common.contracts.stt import SttGap
 from roomscribe_common.ids import new_id
 
 from roomscribe_media_ingest.adapters.audio_out import AudioBus, Publisher
-from roomscribe_media_ingest.domain.backlog import Backlog
+from roomscribe_media_ingest.domain.backlog import Backlog, Budget
 from roomscribe_media_ingest.domain.config import AudioConfig
 from roomscribe_media_ingest.domain.listener import Listener, Vad
 from roomscribe_media_ingest.domain.segmenter import Audio, Closed, Cut, Opened, Pcm
@@ -52,15 +53,25 @@ class Clock(Protocol):
 class TrackAudio:
     """Listens to one track and puts what is said on the bus. See the module for how it is used."""
 
-    def __init__(self, meta: TrackMeta, *, vad: Vad, bus: AudioBus, clock: Clock, config: AudioConfig) -> None:
+    def __init__(
+        self,
+        meta: TrackMeta,
+        *,
+        vad: Vad,
+        bus: AudioBus,
+        clock: Clock,
+        config: AudioConfig,
+        budget: Budget | None = None,
+    ) -> None:
+        """`budget`: what all tracks of the process share, beyond each track's own limit."""
         self._meta = meta
         self._clock = clock
         self._stalled_s = config.stalled_ms / 1000
         self._chunk_samples = config.chunk_ms * SAMPLES_PER_MS
         self._listener = Listener(vad, config)
         self._timeline = Timeline()
-        self._backlog = Backlog(config.buffer_bytes)
-        self._publisher = Publisher(bus, self._backlog, config.abandoned_ms / 1000)
+        self._backlog = Backlog(config.buffer_bytes, budget)
+        self._publisher = Publisher(bus, self._backlog)
         self._first = 0
         self._start_ms = 0
         self._pending: Pcm = NOTHING
@@ -87,9 +98,21 @@ class TrackAudio:
         """Audio the bus has not taken yet."""
         return self._backlog.size_bytes
 
+    @property
+    def unsent_since_ms(self) -> int | None:
+        """Since when the bus has not taken what is said, in Unix milliseconds; None if it has all."""
+        head = self._backlog.head
+        if head is None or not (head.chunks or head.dropped):
+            return None
+        start_ms = self._clock.unix_ms(head.utterance.start_ms)
+        return start_ms if head.dropped else start_ms + head.chunks[0].headers.first_sample // SAMPLES_PER_MS
+
     async def run(self) -> None:
         """Publishes until `close`."""
-        await self._publisher.run(self._stalled_s, self._end_if_stalled)
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(self._end_when_stalled())
+            await self._publisher.run()
+            watching.cancel()
 
     def feed(self, pcm: Pcm) -> None:
         """The next samples of the track."""
@@ -102,11 +125,16 @@ class TrackAudio:
         """Ends the open utterance, if there is one."""
         self._act(self._listener.flush())
 
+    def sentence_over(self, utterance_id: str, up_to_sample: int) -> None:
+        """A worker's hint: the sentence ends there. Ends the utterance, unless more was said since."""
+        if utterance_id == self.last_utterance_id:
+            self._act(self._listener.finish(self._first + up_to_sample))
+
     def rename(self, name: str) -> None:
         """The participant has a new name."""
         self._meta = replace(self._meta, participant=self._meta.participant.model_copy(update={"name": name}))
 
-    async def close(self, timeout_s: float) -> bool:
+    async def close(self, timeout_s: float | None) -> bool:
         """Ends the open utterance and waits until all is on the bus.
 
         False: it was not in time, and the rest is lost. `give_up` says what that was.
@@ -121,9 +149,11 @@ class TrackAudio:
         self._publisher.give_up()
         return self._publisher.lost
 
-    def _end_if_stalled(self) -> None:
-        if self._listener.is_open and self._clock.now_ms() - self._fed_at_ms > self._stalled_s * 1000:
-            self.mute()
+    async def _end_when_stalled(self) -> None:
+        while True:
+            await asyncio.sleep(self._stalled_s / 2)
+            if self._listener.is_open and self._clock.now_ms() - self._fed_at_ms > self._stalled_s * 1000:
+                self.mute()
 
     def _act(self, cuts: list[Cut]) -> None:
         for cut in cuts:
@@ -142,7 +172,8 @@ class TrackAudio:
         self._opened += 1
         self._start_ms = self._timeline.start_ms(cut.first)
         self.last_utterance_id = new_id("utt")
-        utterance = self._meta.utterance(self.last_utterance_id, self._start_ms)
+        pre_roll_ms = (cut.speech - cut.first) // SAMPLES_PER_MS
+        utterance = self._meta.utterance(self.last_utterance_id, self._start_ms, pre_roll_ms)
         self._backlog.open(Outgoing(self._meta.tenant, utterance))
 
     def _add(self, cut: Audio) -> None:

@@ -32,10 +32,11 @@ class AudioConfig(BaseModel):
     confirm_ms: Annotated[int, Field(ge=WINDOW_MS, le=500)] = 64
     """Speech there must be before an utterance is opened; a click has less."""
     pre_roll_ms: Annotated[int, Field(ge=0, le=2_000)] = 352
-    pause_ms: Annotated[int, Field(ge=WINDOW_MS, le=2_000)] = 256
-    """Silence after which a pause is marked, so that decoding may begin early."""
+    pause_ms: Annotated[int, Field(ge=WINDOW_MS, le=2_000)] = 128
+    """Silence after which a pause is marked, so that decoding may begin early. If what was decoded ends a sentence, and
+    nobody has spoken on since, that closes the utterance;"""
     close_ms: Annotated[int, Field(ge=WINDOW_MS, le=5_000)] = 512
-    """Silence that closes an utterance."""
+    """else so much silence does."""
     short_ms: Annotated[int, Field(ge=0, le=10_000)] = 2_000
     """An utterance shorter than this is likely an unfinished sentence, and a piece of one is understood badly,"""
     close_short_ms: Annotated[int, Field(ge=WINDOW_MS, le=5_000)] = 768
@@ -45,9 +46,6 @@ class AudioConfig(BaseModel):
     split_search_ms: Annotated[int, Field(ge=500, le=15_000)] = 4_000
     stalled_ms: Annotated[int, Field(ge=200, le=8_000)] = 2_000
     """An open utterance whose track brings no frames for this long is closed."""
-
-    abandoned_ms: Annotated[int, Field(ge=100, le=60_000)] = 8_000
-    """A worker gives an utterance up after 10 s without audio; one held up for this long goes on under a new id."""
 
     chunk_ms: Annotated[int, Field(ge=WINDOW_MS, le=500)] = 192
     buffer_bytes: Annotated[int, Field(ge=1)] = 64 * 32_000

@@ -53,6 +53,10 @@ class Listener:
         self._rest = pcm[whole:]
         return [cut for at in range(0, whole, STEP) for cut in self._step(pcm[at : at + STEP])]
 
+    def finish(self, end: int) -> list[Cut]:
+        """The sentence is over at sample `end` of the track: closes the utterance, if nobody has spoken on since."""
+        return self._segmenter.finish(end)
+
     def flush(self) -> list[Cut]:
         """Takes what waits and ends the open utterance: the track was muted, or is gone."""
         whole = len(self._rest) - len(self._rest) % WINDOW

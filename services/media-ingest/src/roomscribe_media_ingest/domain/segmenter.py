@@ -18,9 +18,10 @@ SPEECH_COST_DB = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Somebody speaks; the utterance begins with this sample of the track, pre-roll included."""
+    """Somebody speaks. `first`: the utterance's first sample in the track, with pre-roll; `speech`: where that ends."""
 
     first: int
+    speech: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,14 @@ class Segmenter:
         self._previous = window
         return cuts
 
+    def finish(self, end: int) -> list[Cut]:
+        """Closes what is open if nothing but silence came after sample `end` of the track, where a pause was marked."""
+        if self._first is None or self._sent != end or self._silence < self._pause:
+            return []
+        cuts: list[Cut] = [self._closed()]
+        self._trim()
+        return cuts
+
     def flush(self, tail: Pcm) -> list[Cut]:
         """Ends what is open. `tail`: the samples after the last whole window, fewer than one."""
         if len(tail):
@@ -110,12 +119,15 @@ class Segmenter:
     def _reset(self) -> None:
         self._first: int | None = None
         self._speech = 0
+        self._speech_start = 0
         self._speech_end = 0
         self._silence = 0
         self._quietest = inf
 
     def _count(self, window: Window) -> None:
         if window.probability >= self._open_at:
+            if self._speech == 0:
+                self._speech_start = window.first
             self._speech += 1
             self._silence = 0
             self._speech_end = window.first + len(window.pcm)
@@ -167,7 +179,7 @@ class Segmenter:
 
     def _opened(self) -> list[Cut]:
         self._first = self._held[0].first
-        return [Opened(self._first), *self._release(len(self._held))]
+        return [Opened(self._first, self._speech_start), *self._release(len(self._held))]
 
     def _closed(self) -> Closed:
         closed = Closed(self._sent, min(self._speech_end, self._sent))

@@ -11,6 +11,7 @@ from roomscribe_common.subjects import audio_subject, subject_of
 
 SOURCE = "roomscribe/media-ingest"
 BYTES_PER_SAMPLE = 2
+BYTES_PER_S = BYTES_PER_SAMPLE * SAMPLE_RATE
 SAMPLES_PER_MS = SAMPLE_RATE // 1000
 
 
@@ -28,8 +29,8 @@ class TrackMeta:
     language: str = "en"
     keyterms: tuple[str, ...] = ()
 
-    def utterance(self, utterance_id: str, start_ms: int) -> Utterance:
-        """The utterance that begins `start_ms` after the meeting's start."""
+    def utterance(self, utterance_id: str, start_ms: int, pre_roll_ms: int = 0) -> Utterance:
+        """The utterance that begins `start_ms` after the meeting's start, its speech `pre_roll_ms` later."""
         return Utterance(
             utterance_id=utterance_id,
             meeting_id=self.meeting_id,
@@ -39,6 +40,7 @@ class TrackMeta:
             track=self.track,
             started_at=self.started_at + timedelta(milliseconds=start_ms),
             start_ms=start_ms,
+            pre_roll_ms=pre_roll_ms,
             language=self.language,
             keyterms=list(self.keyterms),
         )
@@ -66,6 +68,10 @@ class Outgoing:
     closed: bool = False
     begun: bool = False
     """It may be on the bus already."""
+    announced: bool = False
+    """Its work item is on the bus."""
+    stored: int = 0
+    """Stream sequence of its latest chunk on the bus."""
     dropped: bool = False
     """Its audio is gone; `samples` still says how long it was."""
 
@@ -108,22 +114,28 @@ class Outgoing:
         self.closed = speech_end is not None
 
     def rest(self, utterance_id: str) -> "Outgoing":
-        """Ends behind its next chunk, and returns what is left, that chunk included, as an utterance of its own."""
-        first, behind = self.chunks[0].headers, self.chunks[0].headers.first_sample
-        behind += len(self.chunks[0].body) // BYTES_PER_SAMPLE
-        shift, start_ms = first.first_sample, self.utterance.start_ms + first.first_sample // SAMPLES_PER_MS
-        started_at = self.utterance.started_at + timedelta(milliseconds=start_ms - self.utterance.start_ms)
-        changes = {"utterance_id": utterance_id, "start_ms": start_ms, "started_at": started_at}
-        rest = Outgoing(self.tenant, self.utterance.model_copy(update=changes), offset=self.offset + shift)
+        """What was not sent, as an utterance of its own: its worker has ended this one with what it had."""
+        first = self.chunks[0].headers.first_sample
+        past_ms = first // SAMPLES_PER_MS
+        place = self.utterance
+        changes = {
+            "utterance_id": utterance_id,
+            "start_ms": place.start_ms + past_ms,
+            "started_at": place.started_at + timedelta(milliseconds=past_ms),
+            "pre_roll_ms": max(0, place.pre_roll_ms - past_ms),
+        }
+        rest = Outgoing(self.tenant, place.model_copy(update=changes), offset=self.offset + first)
         for chunk in self.chunks:
             end = chunk.headers.speech_end_sample
             relative = None if end is None else end + self.offset
             sent_at_ms, pause = chunk.headers.sent_at_ms, chunk.headers.pause
             rest.append(chunk.body, sent_at_ms=sent_at_ms, pause=pause, speech_end=relative)
-        self.chunks.clear()
-        self.seq, self.samples = first.seq + 1, behind
-        self.append(b"", sent_at_ms=first.sent_at_ms, speech_end=shift + self.offset)
         return rest
+
+    @property
+    def silent(self) -> bool:
+        """Whether nobody speaks in it: it is the end of an utterance, behind the last word."""
+        return self.closed and not self.chunks[-1].headers.speech_end_sample
 
     def gap(self) -> SttGap:
         """What is said instead of a dropped utterance. Its id derives from the utterance's: said twice, it is one."""
@@ -132,16 +144,17 @@ class Outgoing:
     def given_up(self) -> SttGap | None:
         """What is said instead of the chunks that were not sent; None if nothing can be heard in them.
 
-        Without its first chunk the utterance is lost whole. Else what was sent gets its final, cut off where the gap
+        Without its work item the utterance is lost whole. Else what was sent gets its final, cut off where the gap
         begins.
         """
         if self.dropped:
             return self.gap()
+        if not self.announced:
+            name = self.utterance.utterance_id
+            return self._gap(place_ms=self.utterance.start_ms, name=name, reason="audio_lost")
         if not any(chunk.body for chunk in self.chunks):
             return None
         first, name = self.chunks[0].headers.first_sample, self.utterance.utterance_id
-        if first == 0:
-            return self._gap(place_ms=self.utterance.start_ms, name=name, reason="audio_lost")
         place_ms = self.utterance.start_ms + first // SAMPLES_PER_MS
         return self._gap(place_ms=place_ms, name=f"{name}-{first}", reason="audio_lost", whole=False)
 

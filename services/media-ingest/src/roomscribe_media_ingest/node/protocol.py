@@ -5,7 +5,7 @@ import socket
 from typing import Annotated, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from roomscribe_common.contracts.agent import Counters, LeaveReason
+from roomscribe_common.contracts.agent import AgentRef, Counters, LeaveReason
 from roomscribe_common.contracts.dispatch import DispatchJob
 
 _MAX_LINE_BYTES: Final = 4 * 1024 * 1024
@@ -38,10 +38,11 @@ class Ready(_Message):
 
 
 class Joined(_Message):
-    """Room to node: the agent is in the room."""
+    """Room to node: the agent is in the room, `connect_ms` after the job was claimed."""
 
     kind: Literal["joined"] = "joined"
     connect_ms: int
+    agent: AgentRef
 
 
 class Refused(_Message):

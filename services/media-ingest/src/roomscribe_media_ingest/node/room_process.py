@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 
-from roomscribe_common.contracts.agent import Counters, LeaveReason
+from roomscribe_common.contracts.agent import AgentRef, Counters, LeaveReason
 from roomscribe_common.contracts.dispatch import DispatchJob
 
 from roomscribe_media_ingest.node.entry import enter
@@ -58,7 +58,13 @@ class RoomProcess:
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = loop.create_future()
         self._answer: asyncio.Future[Joined | Refused] = loop.create_future()
-        self.joined = False
+        self.job: DispatchJob | None = None
+        """What it was sent for."""
+        self.agent: AgentRef | None = None
+        """Its agent, once that is in the room."""
+        self._joined_at = 0.0
+        self.lived_ms = 0
+        """From there to its end."""
         self.reason: LeaveReason | None = None
         """Why it left; None for one that did not say goodbye."""
         self.counters = Counters()
@@ -97,6 +103,7 @@ class RoomProcess:
 
     async def attend(self, job: DispatchJob, headers: Mapping[str, str], timeout_s: float) -> Joined | Refused:
         """Sends it into the room. Raises `RoomLost` if it dies or gives no answer, and then makes sure it is dead."""
+        self.job = job
         self._channel.send(Attend(job=job, headers=dict(headers), claimed_at=time.monotonic()))
         try:
             async with asyncio.timeout(timeout_s):
@@ -107,7 +114,6 @@ class RoomProcess:
         except asyncio.CancelledError:
             self.leave()
             raise
-        self.joined = isinstance(answer, Joined)
         return answer
 
     def leave(self) -> None:
@@ -122,6 +128,7 @@ class RoomProcess:
     async def _watch(self) -> int | None:
         while (message := await self._channel.receive()) is not None:
             self._took(message)
+        self.lived_ms = round((time.monotonic() - self._joined_at) * 1000)
         self._channel.close()
         await asyncio.to_thread(self._process.join, _REAP_TIMEOUT_S)
         exit_code = self._process.exitcode
@@ -136,6 +143,8 @@ class RoomProcess:
             case Ready():
                 self._ready.set_result(None)
             case Joined() | Refused() if not self._answer.done():
+                if isinstance(message, Joined):
+                    self.agent, self._joined_at = message.agent, time.monotonic()
                 self._answer.set_result(message)
             case Tally():
                 self.counters = message.counters

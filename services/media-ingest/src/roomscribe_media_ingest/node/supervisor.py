@@ -10,11 +10,13 @@ from typing import Any, Final, Protocol
 
 import nats.errors
 from nats.aio.msg import Msg
+from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.contracts.dispatch import DispatchJob
 from roomscribe_common.errors import Permanent, Retryable
 from roomscribe_common.logs import bound
 from roomscribe_common.reader import Reader
 
+from roomscribe_media_ingest.node.lost import crashed
 from roomscribe_media_ingest.node.pool import WarmPool
 from roomscribe_media_ingest.node.protocol import Refused
 from roomscribe_media_ingest.node.room_process import RoomLost, RoomProcess
@@ -41,11 +43,21 @@ Settle = Callable[[Msg, Callable[[], Awaitable[Any]]], Awaitable[None]]
 
 
 class Supervisor:
-    """All meetings of a node. `run` claims; `drain` ends them."""
+    """All meetings of a node. `run` claims; `retire` claims no more and waits for their ends; `drain` ends them."""
 
-    def __init__(self, pull: Pull, settle: Settle, pool: WarmPool, tallies: Tallies, settings: IngestSettings) -> None:
+    def __init__(
+        self,
+        pull: Pull,
+        settle: Settle,
+        publish: Callable[[AnyEvent], Awaitable[Any]],
+        pool: WarmPool,
+        tallies: Tallies,
+        settings: IngestSettings,
+    ) -> None:
+        """`publish` stores an event; raises `Retryable` or `Permanent` if it could not."""
         self._pull = pull
         self._settle = settle
+        self._publish = publish
         self._pool = pool
         self._tallies = tallies
         self._settings = settings
@@ -66,17 +78,30 @@ class Supervisor:
         return self._free.locked()
 
     async def run(self) -> None:
-        """Claims a job whenever a room is free, until cancelled."""
+        """Claims a job whenever a room is free, until cancelled or retired."""
         while True:
             await self._free.acquire()
+            msg = None
             try:
                 msg = await self._next()
-            except BaseException:
-                self._free.release()
-                raise
+            finally:
+                if msg is None:
+                    self._free.release()
+            if msg is None:
+                return
             task = asyncio.create_task(self._claimed(msg))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def retire(self) -> None:
+        """Claims no more. Returns once the last meeting is over, or the time for it; those that go on are told then."""
+        self._draining = True
+        log.info("draining", extra={"rooms": self.rooms})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.ingest_drain_timeout_s):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+        log.info("drained", extra={"rooms": self.rooms})
 
     async def drain(self) -> None:
         """Ends every meeting: what is open reaches the bus first. Whoever is not gone in time is killed."""
@@ -94,11 +119,13 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _next(self) -> Msg:
-        while True:
+    async def _next(self) -> Msg | None:
+        """None once the node retires."""
+        while not self._draining:
             with contextlib.suppress(nats.errors.TimeoutError):
                 for msg in await self._pull.fetch(1, _FETCH_S):
                     return msg
+        return None
 
     async def _claimed(self, msg: Msg) -> None:
         """One job, from claim to the end of its meeting; the place is free again after it."""
@@ -154,16 +181,24 @@ class Supervisor:
 
     async def _attended(self, room: RoomProcess) -> None:
         exit_code = await asyncio.shield(room.ended)
-        if not room.joined:
+        if room.job is None or room.agent is None:
             return
-        meeting = next((key[0] for key, each in self._rooms.items() if each is room), None)
-        with bound(meeting=meeting):
+        with bound(tenant=room.job.tenant, meeting=room.job.data.meeting_id):
             self._tallies.ended(room)
             if room.reason is None:
-                # Its lease runs out, and the dispatcher sends the next epoch: to any node that has room.
                 log.error("room process lost", extra={"pid": room.pid, "exit_code": exit_code})
+                await self._tell_lost(room)
             else:
                 log.info("left", extra={"pid": room.pid, "reason": room.reason})
+
+    async def _tell_lost(self, room: RoomProcess) -> None:
+        """The dispatcher need not wait for the lease to run out: it sends the next epoch, to any node that has room."""
+        event = crashed(room)
+        try:
+            if event is not None:
+                await self._publish(event)
+        except (Retryable, Permanent) as error:
+            log.error("the loss could not be told", extra={"reason": error.reason})
 
 
 async def _gone(rooms: list[RoomProcess], timeout_s: float) -> None:

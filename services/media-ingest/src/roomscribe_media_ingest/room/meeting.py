@@ -1,6 +1,7 @@
 """One stay of the agent in a room: joins, listens, tells, and leaves with nothing left unsent."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -15,6 +16,7 @@ from roomscribe_common.contracts.base import AnyEvent, Participant, Track
 from roomscribe_common.contracts.commands import Done, LeaveRoom
 from roomscribe_common.contracts.dispatch import DispatchJob
 from roomscribe_common.contracts.meeting import EndReason
+from roomscribe_common.contracts.stt import SttEndpoint
 from roomscribe_common.contracts.transcript import TranscriptFinal, TranscriptInterim
 from roomscribe_common.errors import ProblemError
 from roomscribe_common.lease import Leases
@@ -24,10 +26,12 @@ from roomscribe_media_ingest.adapters.clock import MeetingClock
 from roomscribe_media_ingest.adapters.livekit_room import LivekitRoom, NotConnected
 from roomscribe_media_ingest.adapters.silero import SileroVad
 from roomscribe_media_ingest.adapters.track_audio import TrackAudio
+from roomscribe_media_ingest.domain.backlog import Budget
 from roomscribe_media_ingest.domain.config import AudioConfig
-from roomscribe_media_ingest.domain.utterance import TrackMeta
+from roomscribe_media_ingest.domain.utterance import BYTES_PER_S, TrackMeta
+from roomscribe_media_ingest.node.protocol import Joined
 from roomscribe_media_ingest.room.captions import Captions
-from roomscribe_media_ingest.room.heartbeat import Heartbeat
+from roomscribe_media_ingest.room.heartbeat import Heartbeat, agent_ref
 from roomscribe_media_ingest.room.outbox import Outbox
 from roomscribe_media_ingest.room.people import RoomListener
 from roomscribe_media_ingest.room.place import Place
@@ -46,6 +50,8 @@ _REASONS: Final[dict[EndReason, LeaveReason]] = {
     "empty_room": "empty_room",
     "agent_lost": "requested",
 }
+_ENDINGS: Final = frozenset[LeaveReason]({"requested", "room_closed", "room_emptied", "empty_room"})
+"""No agent follows, or not before there are people again: nobody else would tell what this one has not heard."""
 
 
 class Stale(Exception):
@@ -73,42 +79,51 @@ class Meeting:
         self._job = job.data
         self._tools = tools
         self._place = Place.of(job)
-        self._clock = MeetingClock(job.data.started_at)
+        known = [job.data.issued_at, job.data.heard_until or job.data.issued_at]
+        self._clock = MeetingClock(job.data.started_at, not_before=max(known))
+        self._budget = Budget(tools.settings.ingest_buffer_mb * 1_000_000)
         self._leaving: asyncio.Future[LeaveReason] = asyncio.get_running_loop().create_future()
         self._outbox = Outbox(tools.bus.publish)
-        self._scene = Scene(self._place, self._outbox.put, self._listen, self.leave)
+        self._scene = Scene(self._place, self._outbox.put, self._listen, self.leave, self._clock)
         self._room = room(self._scene)
-        self._sids = ("", "")
+        if job.data.heard_until is not None:
+            self._scene.absence.began(job.data.heard_until, anybody=job.data.anybody_there)
+        self._hears = False
         self._captions = Captions(self._room, tools.tracer)
         ttl_s = tools.settings.ingest_lease_ttl_s
-        self._tenure = Tenure(tools.leases, job.data.meeting_id, job.data.epoch, ttl_s)
+        self._tenure = Tenure(tools.leases, job.data.meeting_id, job.data.epoch, ttl_s, self._heard_until)
 
     def leave(self, reason: LeaveReason) -> None:
         """Ends the stay."""
         if not self._leaving.done():
             self._leaving.set_result(reason)
 
-    async def join(self, claimed_at: float) -> int:
-        """Connects; returns the milliseconds since `claimed_at` (monotonic). Raises `Stale` or `NotConnected`.
+    async def join(self, claimed_at: float) -> Joined:
+        """Connects; `connect_ms` counts from `claimed_at` (monotonic). Raises `Stale` or `NotConnected`.
 
         Asked before connecting, for the agent's identity is the meeting's: a stale job would throw the right agent out.
         """
-        settings = self._tools.settings
-        if not await self._tenure.take(settings.ingest_join_timeout_s + settings.ingest_lease_ttl_s):
+        if not await self._tenure.take():
             raise Stale
-        await self._subscribe()
-        await self._room.connect(self._job.livekit_url, self._job.token, settings.ingest_join_timeout_s)
+        keeping = asyncio.create_task(self._until(self._tenure.keep(), "superseded"))
         try:
-            self._sids = await self._room.sids()
-        except NotConnected:
+            await self._subscribe()
+            await self._room.connect(self._job.livekit_url, self._job.token, self._tools.settings.ingest_join_timeout_s)
+            sids = await self._room.sids()
+        except BaseException:
             await self._room.close()
             raise
-        return max(0, round((time.monotonic() - claimed_at) * 1000))
+        finally:
+            keeping.cancel()  # `stay` goes on
+        agent = agent_ref(self._job, sids, self._tools.settings.instance, self._clock.now())
+        connect_ms = max(0, round((time.monotonic() - claimed_at) * 1000))
+        return Joined(connect_ms=connect_ms, agent=agent)
 
-    async def stay(self, connect_ms: int) -> LeaveReason:
+    async def stay(self, joined: Joined) -> LeaveReason:
         """Attends until there is a reason to leave; returns it when all is on the bus and the room is left."""
-        heartbeat = self._heartbeat()
-        self._outbox.put(heartbeat.joined(connect_ms))
+        heartbeat = self._heartbeat(joined.agent)
+        self._hears = True
+        self._outbox.put(heartbeat.joined(joined.connect_ms))
         self._room.look()
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(part) for part in self._parts(heartbeat)]
@@ -124,6 +139,9 @@ class Meeting:
             self._outbox.run(),
             self._captions.run(),
             heartbeat.run(settings.ingest_heartbeat_s, self._beat),
+            # The word that all before it is told, so that a loss from now on begins now.
+            self._scene.absence.run(lambda: self._beat(heartbeat.beat())),
+            self._follow(heartbeat),
             self._until(self._tenure.keep(), "superseded"),
             self._until(
                 self._scene.presence.until_empty(self._job.empty_room_timeout_s, settings.ingest_first_human_timeout_s),
@@ -133,16 +151,21 @@ class Meeting:
 
     async def _leave(self, reason: LeaveReason, heartbeat: Heartbeat) -> None:
         log.info("leaving", extra={"reason": reason})
-        deadline = time.monotonic() + self._tools.settings.ingest_flush_timeout_s
+        settings = self._tools.settings
+        patience_s = settings.ingest_flush_timeout_s if reason == "shutdown" else settings.patience_s
+        deadline = time.monotonic() + patience_s
         last_words = self._scene.tracks.last_utterances
-        await self._scene.tracks.close(self._tools.settings.ingest_flush_timeout_s)
+        if reason in _ENDINGS:
+            self._scene.absence.end()
+        heard_until = self._scene.absence.heard_until
+        await self._scene.tracks.close(patience_s)
         if reason == "requested":  # else nobody is there to read them, or the agent cannot wait or show any
             await self._captions.shown(last_words, min(_LAST_CAPTIONS_S, deadline - time.monotonic()))
-        if reason == "room_closed":
-            self._scene.roster.empty(reason)
+        if reason in ("room_closed", "room_emptied"):
+            self._scene.everybody_left(reason)
         self._outbox.put(heartbeat.beat(final=True))
         if reason != "superseded":  # then the meeting is the other agent's to speak of
-            self._outbox.put(heartbeat.left(reason))
+            self._outbox.put(heartbeat.left(reason, heard_until, self._scene.empty_since))
         await self._outbox.flush(max(_LAST_WORDS_S, deadline - time.monotonic()))
         if reason != "superseded":
             await self._tenure.give_up()
@@ -152,22 +175,30 @@ class Meeting:
         await condition
         self.leave(reason)
 
-    def _heartbeat(self) -> Heartbeat:
-        room_sid, participant_sid = self._sids
-        ref = AgentRef(
-            meeting_id=self._job.meeting_id,
-            room=self._job.room,
-            job_id=self._job.job_id,
-            epoch=self._job.epoch,
-            room_sid=room_sid,
-            participant_sid=participant_sid,
-            identity=self._job.identity,
-            node=self._tools.settings.instance,
-            joined_at=datetime.now(UTC),
-        )
-        return Heartbeat(self._place, ref, lambda: self._scene.tracks.counters, lambda: self._scene.roster.humans)
+    def _heartbeat(self, ref: AgentRef) -> Heartbeat:
+        scene = self._scene
+        return Heartbeat(self._place, ref, lambda: scene.tracks.counters, lambda: scene.roster.humans, self._clock.now)
+
+    async def _follow(self, heartbeat: Heartbeat) -> None:
+        """Says where the agent is, whenever that is elsewhere: LiveKit came back and knew nothing of the room."""
+        while True:
+            await self._scene.elsewhere.wait()
+            self._scene.elsewhere.clear()
+            with contextlib.suppress(NotConnected):
+                if (moved := heartbeat.moved(*await self._room.sids())) is not None:
+                    log.warning("another connection", extra={"epoch": self._job.epoch})
+                    self._outbox.put(moved)
+
+    def _heard_until(self) -> datetime | None:
+        """All the agent heard until then is on the bus."""
+        if not self._hears:
+            return None
+        unsent_ms = self._scene.tracks.unsent_since_ms
+        unsent = [] if unsent_ms is None else [datetime.fromtimestamp(unsent_ms / 1000, UTC)]
+        return min(self._scene.absence.heard_until, *unsent, self._clock.now())
 
     def _beat(self, event: AnyEvent) -> None:
+        self._scene.elsewhere.set()
         self._outbox.put(event)
         self._tools.tally(self._scene.tracks.counters)
 
@@ -177,9 +208,15 @@ class Meeting:
         place = self._place
         for event in (TranscriptInterim, TranscriptFinal):
             await bus.subscribe(subject_of(event, place.tenant, place.meeting_id), self._captions.receive, event)
+        endpoints = subject_of(SttEndpoint, place.tenant, place.meeting_id) + ".*.*"
+        await bus.subscribe(endpoints, self._sentence_over, SttEndpoint)
         # Under a name of its own: in one queue group with its twin, only one of them would hear the command.
         mine = Bus(bus.nc, bus.js, f"{bus.service}-{place.epoch}", self._tools.tracer)
         await mine.reply(leave_room(place.tenant, place.meeting_id), self._told_to_leave, LeaveRoom)
+
+    async def _sentence_over(self, event: SttEndpoint) -> None:
+        hint = event.data
+        (lambda *a: None)(hint.track_id, hint.utterance_id, hint.up_to_sample)
 
     async def _told_to_leave(self, command: LeaveRoom) -> Done:
         if command.epoch < self._place.epoch:
@@ -201,4 +238,5 @@ class Meeting:
             keyterms=tuple(job.keyterms),
         )
         vad = self._tools.vad.track()
-        return TrackAudio(meta, vad=vad, bus=self._tools.bus, clock=self._clock, config=AudioConfig())
+        config = AudioConfig(buffer_bytes=round(self._tools.settings.ingest_buffer_s * BYTES_PER_S))
+        return TrackAudio(meta, vad=vad, bus=self._tools.bus, clock=self._clock, config=config, budget=self._budget)

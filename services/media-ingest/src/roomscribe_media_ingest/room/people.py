@@ -43,6 +43,14 @@ class RoomListener(Protocol):
         """Everybody who is there: at first, and after a connection that was lost came back."""
         ...
 
+    def away(self) -> None:
+        """The agent's connection is lost, and may come back: then `people` is called. Nobody left by it."""
+        ...
+
+    def moved(self) -> None:
+        """The ids of the room or of the agent in it may be others now."""
+        ...
+
     def joined(self, person: Person) -> None:
         """Somebody came."""
         ...

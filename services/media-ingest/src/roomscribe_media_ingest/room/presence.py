@@ -17,6 +17,11 @@ class Presence:
         self._seen = self._seen or self._humans() > 0
         self._changed.set()
 
+    def anew(self) -> None:
+        """The room is another: whoever is not here yet was not here before."""
+        self._seen = self._humans() > 0
+        self._changed.set()
+
     async def until_empty(self, gone_s: float, nobody_yet_s: float) -> None:
         """Returns once the last human has been gone for `gone_s`, or there was nobody at all for `nobody_yet_s`."""
         while True:

@@ -29,7 +29,6 @@ from roomscribe_media_ingest.node.protocol import (
     Attend,
     Channel,
     Ended,
-    Joined,
     Leave,
     Ready,
     Refused,
@@ -158,16 +157,16 @@ async def _attend(order: Attend, tools: Tools, node: Node, stop: asyncio.Event) 
     livekit_runtime.speak_up()
     meeting = Meeting(order.job, tools)
     try:
-        connect_ms = await meeting.join(order.claimed_at)
+        joined = await meeting.join(order.claimed_at)
     except Stale:
         node.send(Refused(reason="a later epoch has the meeting", stale=True))
     except NotConnected as error:
         node.send(Refused(reason=str(error)))
     else:
-        node.send(Joined(connect_ms=connect_ms))
+        node.send(joined)
         told = asyncio.create_task(_until_told(node, stop))
         told.add_done_callback(lambda _: meeting.leave("shutdown"))
-        reason = await meeting.stay(connect_ms)
+        reason = await meeting.stay(joined)
         livekit_runtime.hush()
         node.send(Ended(reason=reason))
         told.cancel()

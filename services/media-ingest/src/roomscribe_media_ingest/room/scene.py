@@ -1,12 +1,15 @@
 """What the agent perceives of its room: the roster, the tracks, whether anybody is left."""
 
+import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from roomscribe_common.contracts.agent import LeaveReason
 from roomscribe_common.contracts.base import AnyEvent, Participant, Track
 
+from roomscribe_media_ingest.adapters.clock import MeetingClock
 from roomscribe_media_ingest.adapters.track_audio import TrackAudio
+from roomscribe_media_ingest.room.absence import Absence
 from roomscribe_media_ingest.room.people import Frames, Person
 from roomscribe_media_ingest.room.place import Place
 from roomscribe_media_ingest.room.presence import Presence
@@ -23,8 +26,17 @@ class Scene:
         tell: Callable[[AnyEvent], None],
         listen: Callable[[Participant, Track], TrackAudio],
         leave: Callable[[LeaveReason], None],
+        clock: MeetingClock,
     ) -> None:
-        self.roster = Roster(place, tell, lambda: datetime.now(UTC))
+        self.absence = Absence(place, clock, tell)
+        self.empty_since: datetime | None = None
+        """When the last human went, or the agent found nobody."""
+        self.elsewhere = asyncio.Event()
+        """The agent's place may have other ids now."""
+        self._now = clock.now
+        self._away_at: datetime | None = None
+        self._torn = False
+        self.roster = Roster(place, tell, clock.now)
         self.tracks = Tracks(listen, tell)
         self._leave = leave
         self.presence = Presence(lambda: self.roster.humans)
@@ -33,18 +45,33 @@ class Scene:
         """See `RoomListener`, as below."""
         self.tracks.stop_all_but({person.sid for person in present})
         self.roster.people(present)
-        self.presence.changed()
+        self._counted()
+        if self._torn:
+            self.presence.anew()
+        self._away_at, self._torn = None, False
+        self.absence.back(min((person.joined_at or self._now() for person in present if person.is_human), default=None))
+
+    def away(self) -> None:
+        """LiveKit may be back with the very same connection, of which nobody noticed anything."""
+        self._away_at = self.absence.heard_until
+
+    def moved(self) -> None:
+        """After a connection that came back as another."""
+        self.elsewhere.set()
 
     def joined(self, person: Person) -> None:
         """Somebody came."""
         self.roster.joined(person)
-        self.presence.changed()
+        self._counted()
 
     def left(self, sid: str, identity: str, reason: str) -> None:
         """Somebody went, with their tracks."""
         self.tracks.stop_all_of(sid)
+        if self._away_at is not None:
+            self._tear()
+            return
         self.roster.left(sid, identity, reason)
-        self.presence.changed()
+        self._counted()
 
     def renamed(self, person: Person) -> None:
         """Somebody's next words go by another name."""
@@ -59,7 +86,7 @@ class Scene:
 
     def audio(self, person: Person, track: Track, frames: Frames) -> None:
         """A track can be heard."""
-        self.tracks.start(person, track, frames)
+        self.tracks.start(person, track, self.absence.noticing(frames))
 
     def silence(self, track_id: str, *, gone: bool) -> None:
         """A track can be heard no more."""
@@ -71,4 +98,23 @@ class Scene:
 
     def disconnected(self, reason: LeaveReason) -> None:
         """The agent is out of the room."""
+        if self._away_at is not None:
+            self._tear()
         self._leave(reason)
+
+    def everybody_left(self, reason: str) -> None:
+        """The room is closed, and people in it are news no more."""
+        self.roster.empty(reason)
+        self._counted()
+
+    def _counted(self) -> None:
+        if self.roster.humans:
+            self.empty_since = None
+        elif self.empty_since is None:
+            self.empty_since = self._now()
+        self.presence.changed()
+
+    def _tear(self) -> None:
+        """The connection will not come back, at best another one: nothing was heard since it was lost."""
+        self._torn = True
+        self.absence.began(self._away_at, anybody=self.roster.humans > 0)

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from datetime import datetime
 
 from redis.exceptions import RedisError
 from roomscribe_common.lease import Leases
@@ -14,16 +15,20 @@ log = logging.getLogger(__name__)
 class Tenure:
     """One epoch's hold on its meeting. A Redis that cannot be reached loses nothing: only a higher epoch does."""
 
-    def __init__(self, leases: Leases, meeting_id: str, epoch: int, ttl_s: float) -> None:
+    def __init__(
+        self, leases: Leases, meeting_id: str, epoch: int, ttl_s: float, heard_until: Callable[[], datetime | None]
+    ) -> None:
+        """`heard_until`: all the agent heard until then is on the bus; None before it hears."""
         self._leases = leases
+        self._heard_until = heard_until
         self._meeting_id = meeting_id
         self._epoch = epoch
         self._every_s = ttl_s / 3
         self._away_since: float | None = None
 
-    async def take(self, ttl_s: float) -> bool:
-        """Holds the meeting for the time it takes to join. False: a higher epoch was given, so keep out of the room."""
-        return await self._hold(self._leases.acquire(self._meeting_id, self._epoch, ttl_s))
+    async def take(self) -> bool:
+        """Holds the meeting; `keep` goes on. False: a higher epoch was given, so keep out of the room."""
+        return await self._hold(self._renew())
 
     async def keep(self) -> None:
         """Renews for as long as the meeting is ours; returns once it is not."""
@@ -33,7 +38,7 @@ class Tenure:
             await asyncio.sleep(self._every_s)
 
     async def _renew(self) -> bool:
-        return await self._leases.renew(self._meeting_id, self._epoch) == self._epoch
+        return await self._leases.renew(self._meeting_id, self._epoch, self._heard_until()) == self._epoch
 
     async def _hold(self, asked: Coroutine[None, None, bool]) -> bool:
         try:

@@ -14,8 +14,8 @@ from roomscribe_media_ingest.room.people import Frames, Person
 
 log = logging.getLogger(__name__)
 
-_LATE_FLUSH_S = 60.0
-"""A track that ended while the meeting goes on has time: the bus may be away."""
+_READER_S = 5.0
+"""How long a reader may take to end once it is told."""
 
 
 @dataclass(slots=True)
@@ -35,6 +35,7 @@ class Tracks:
         self._tell = tell
         self._heard: dict[str, _Heard] = {}
         self._ending: dict[asyncio.Task[None], TrackAudio] = {}
+        self._replaced: set[asyncio.Task[None]] = set()
         self._before = Counters()
 
     @property
@@ -47,6 +48,12 @@ class Tracks:
         return Counters(**sums)
 
     @property
+    def unsent_since_ms(self) -> int | None:
+        """Since when the bus has not taken what is said, in Unix milliseconds; None if it has all."""
+        audios = (*(heard.audio for heard in self._heard.values()), *self._ending.values())
+        return min((since for audio in audios if (since := audio.unsent_since_ms) is not None), default=None)
+
+    @property
     def last_utterances(self) -> set[str]:
         """What was said last on each track."""
         audios = (*(heard.audio for heard in self._heard.values()), *self._ending.values())
@@ -56,8 +63,7 @@ class Tracks:
         """Hears a track; if it was heard already its source was replaced, and the new one is read."""
         heard = self._heard.get(track.id)
         if heard is not None:
-            heard.reading.cancel()
-            heard.audio.mute()
+            self._stop_reading(heard)
             heard.reading = asyncio.create_task(_read(frames, heard.audio))
             return
         audio = self._listen(person.participant, track)
@@ -68,13 +74,17 @@ class Tracks:
     def pause(self, track_id: str) -> None:
         """The track cannot be heard for now."""
         if (heard := self._heard.get(track_id)) is not None:
-            heard.reading.cancel()
-            heard.audio.mute()
+            self._stop_reading(heard)
 
     def mute(self, track_id: str) -> None:
         """The track was muted: what was open is over."""
         if (heard := self._heard.get(track_id)) is not None:
             heard.audio.mute()
+
+    def sentence_over(self, track_id: str, utterance_id: str, up_to_sample: int) -> None:
+        """Somebody seems to be done with a sentence."""
+        if (heard := self._heard.get(track_id)) is not None:
+            heard.audio.sentence_over(utterance_id, up_to_sample)
 
     def rename(self, person: Person) -> None:
         """Somebody's tracks go by another name."""
@@ -83,9 +93,9 @@ class Tracks:
                 heard.audio.rename(person.name)
 
     def stop(self, track_id: str) -> None:
-        """The track is gone; what it said goes on to the bus."""
+        """The track is gone; what it said goes on to the bus, which may be away: it has until the meeting ends."""
         if (heard := self._heard.pop(track_id, None)) is not None:
-            self._end(heard, _LATE_FLUSH_S)
+            self._end(heard, None)
 
     def stop_all_of(self, participant_sid: str) -> None:
         """Somebody is gone, and so are their tracks."""
@@ -109,13 +119,19 @@ class Tracks:
             if late:
                 await asyncio.wait(late, timeout=1)
 
-    def _end(self, heard: _Heard, timeout_s: float) -> None:
+    def _stop_reading(self, heard: _Heard) -> None:
+        heard.audio.mute()
+        heard.reading.cancel()
+        self._replaced.add(heard.reading)
+        heard.reading.add_done_callback(self._replaced.discard)
+
+    def _end(self, heard: _Heard, timeout_s: float | None) -> None:
         heard.reading.cancel()
         task = asyncio.create_task(self._finish(heard, timeout_s))
         self._ending[task] = heard.audio
         task.add_done_callback(self._ended)
 
-    async def _finish(self, heard: _Heard, timeout_s: float) -> None:
+    async def _finish(self, heard: _Heard, timeout_s: float | None) -> None:
         try:
             if not await heard.audio.close(timeout_s):
                 log.error("speech of a track did not reach the bus in time")
@@ -123,7 +139,7 @@ class Tracks:
             heard.publishing.cancel()
             for gap in heard.audio.give_up():
                 self._tell(gap)
-        await asyncio.wait([heard.publishing, heard.reading], timeout=timeout_s)
+        await asyncio.wait([heard.publishing, heard.reading], timeout=_READER_S)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         counters = self._ending.pop(task).counters
