@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
@@ -86,3 +87,17 @@ async def test_only_the_holder_can_release(leases: Leases):
     assert await leases.current("a") == second
     assert await leases.release("a", second)
     assert await leases.current("a") is None
+
+
+async def test_a_renewal_says_what_is_heard_and_the_next_epoch_can_read_it(leases: Leases):
+    await leases.renew("a", 1)
+    assert await leases.heard("a") is None
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    await leases.renew("a", 1, before - timedelta(seconds=9))
+    await leases.next_epoch("a")
+    assert await leases.renew("a", 1, datetime.now(UTC)) == 2
+    heard = await leases.heard("a")
+    assert heard is not None
+    assert heard.epoch == 1
+    assert abs(heard.until - (before - timedelta(seconds=9))) <= timedelta(milliseconds=1)
+    assert before <= heard.said_at <= datetime.now(UTC)

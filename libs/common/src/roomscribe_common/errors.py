@@ -37,6 +37,14 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[FieldError] = []
+    retry_after_s: int | None = None
+    """When to try again."""
+    scope: str | None = None
+    """What the limit below is of."""
+    limit: int | None = None
+    """The limit that was reached."""
+    used: int | None = None
+    """How much of it is in use."""
 
 
 class ProblemError(Exception):

@@ -1,11 +1,14 @@
 """One agent per meeting: a lease in Redis that is fenced by an epoch.
 
-The dispatcher takes the next epoch and the lease, then sends the job; the room process of that epoch renews it. Two
-keys: `rs:lease:{<meeting>}`, the epoch that holds the meeting, which expires; and `rs:epoch:{<meeting>}`, the highest
-epoch ever given, which outlives it. Both are compared in one script, so no process ever acts on a lower epoch.
+The dispatcher takes the next epoch and the lease, then sends the job; the room process of that epoch renews it. Three
+keys: `rs:lease:{<meeting>}`, the epoch that holds the meeting, which expires; `rs:epoch:{<meeting>}`, the highest
+epoch ever given, which outlives it; and `rs:heard:{<meeting>}`, what the last renewal said of what is heard. All are
+compared and set in one script, so no process ever acts on a lower epoch.
 """
 
 from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, cast
 
 from redis.asyncio import Redis
@@ -18,6 +21,7 @@ local mine = tonumber(ARGV[1])
 if highest > mine then return highest end
 redis.call('SET', KEYS[2], mine, 'EX', ARGV[3])
 redis.call('SET', KEYS[1], mine, 'PX', ARGV[2])
+if ARGV[4] then redis.call('SET', KEYS[3], mine .. ' ' .. ARGV[4], 'EX', ARGV[3]) end
 return mine
 """
 # An expired lease is taken again as long as nobody was given a higher epoch: a Redis that was away, or came back empty,
@@ -34,6 +38,17 @@ redis.call('EXPIRE', KEYS[2], ARGV[1])
 if ARGV[2] == '0' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], next, 'PX', ARGV[2]) end
 return next
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an epoch's agent said at its last renewal: all it heard `until` then was on the bus. At `said_at` that was
+    a moment ago, or it was out of the room, or the bus does not keep up.
+    """
+
+    epoch: int
+    until: datetime
+    said_at: datetime
 
 
 class Leases:
@@ -56,9 +71,21 @@ class Leases:
         """Take the meeting for `ttl_s` (the placement of its agent); False if a higher epoch was given."""
         return await self._hold(meeting_id, epoch, ttl_s or self._ttl_s) == epoch
 
-    async def renew(self, meeting_id: str, epoch: int) -> int:
-        """Hold the meeting for another `ttl_s`; returns the epoch in force: a higher one than `epoch` if it is lost."""
-        return await self._hold(meeting_id, epoch, self._ttl_s)
+    async def renew(self, meeting_id: str, epoch: int, heard_until: datetime | None = None) -> int:
+        """Hold the meeting for another `ttl_s`; returns the epoch in force: a higher one than `epoch` if it is lost.
+
+        `heard_until`: all its agent heard until then is on the bus.
+        """
+        said = () if heard_until is None else (f"{_unix_ms(heard_until)} {_unix_ms(datetime.now(UTC))}",)
+        return await self._hold(meeting_id, epoch, self._ttl_s, *said)
+
+    async def heard(self, meeting_id: str) -> Heard | None:
+        """What the last renewal that said so said of what is heard."""
+        value = await self._redis.get(_keys(meeting_id)[2])
+        if value is None:
+            return None
+        epoch, until, said_at = map(int, value.split())
+        return Heard(epoch, _time(until), _time(said_at))
 
     async def release(self, meeting_id: str, epoch: int) -> bool:
         """Give the meeting up; False if this epoch did not hold it."""
@@ -77,15 +104,24 @@ class Leases:
             values = cast(list[bytes | str | None], await pipe.execute())
         return {each: int(value) for each, value in zip(meeting_ids, values, strict=True) if value is not None}
 
-    async def _hold(self, meeting_id: str, epoch: int, ttl_s: float) -> int:
-        return await self._run(_HOLD, meeting_id, epoch, round(ttl_s * 1000), _EPOCH_KEPT_S)
+    async def _hold(self, meeting_id: str, epoch: int, ttl_s: float, *heard: str) -> int:
+        return await self._run(_HOLD, meeting_id, epoch, round(ttl_s * 1000), _EPOCH_KEPT_S, *heard)
 
-    async def _run(self, script: str, meeting_id: str, *args: int) -> int:
+    async def _run(self, script: str, meeting_id: str, *args: int | str) -> int:
         # redis-py types eval for the sync and the async client alike.
-        reply = self._redis.eval(script, 2, *_keys(meeting_id), *(str(arg) for arg in args))
+        keys = _keys(meeting_id)
+        reply = self._redis.eval(script, len(keys), *keys, *(str(arg) for arg in args))
         return int(await cast(Awaitable[int], reply))
 
 
-def _keys(meeting_id: str) -> tuple[str, str]:
-    # The braces keep both keys on one node of a Redis cluster, as a script needs them.
-    return f"rs:lease:{{{meeting_id}}}", f"rs:epoch:{{{meeting_id}}}"
+def _keys(meeting_id: str) -> tuple[str, str, str]:
+    # The braces keep them on one node of a Redis cluster, as a script needs them.
+    return f"rs:lease:{{{meeting_id}}}", f"rs:epoch:{{{meeting_id}}}", f"rs:heard:{{{meeting_id}}}"
+
+
+def _unix_ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
+
+
+def _time(unix_ms: int) -> datetime:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
 
@@ -45,10 +46,31 @@ class WatchedPull(JetStreamContext.PullSubscription):
             raise nats.errors.TimeoutError from error
         self._answered()
         if self.stopping:
-            for message in messages:
-                await message.nak()
+            await self._give_back(messages)
             raise nats.errors.TimeoutError
         return messages
+
+    async def fetch_waiting(self, batch: int, timeout: float) -> list[Msg]:
+        """At most `batch` messages of those that are there now and that no other replica asked for; never waits."""
+        request = {"batch": batch, "no_wait": True}
+        await self._nc.publish(self._nms, json.dumps(request).encode(), self._deliver)
+        messages: list[Msg] = []
+        with contextlib.suppress(TimeoutError, nats.errors.Error):
+            async with asyncio.timeout(timeout):
+                while len(messages) < batch:
+                    message = await self._sub.next_msg(timeout=timeout)
+                    self._answered()
+                    if JetStreamContext.is_status_msg(message) is not None:
+                        break
+                    messages.append(message)
+        if self.stopping:
+            await self._give_back(messages)
+            return []
+        return messages
+
+    async def _give_back(self, messages: list[Msg]) -> None:
+        for message in messages:
+            await message.nak()
 
     async def unsubscribe(self) -> None:
         """Gives back what has arrived and was not looked at, then ends the subscription."""

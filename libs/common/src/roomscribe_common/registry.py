@@ -10,6 +10,7 @@ from roomscribe_common.contracts.dispatch import DispatchJob
 from roomscribe_common.contracts.insight import Minutes
 from roomscribe_common.contracts.livekit import LivekitEvent
 from roomscribe_common.contracts.meeting import (
+    MeetingDelayed,
     MeetingEnded,
     MeetingFailed,
     MeetingRequested,
@@ -19,7 +20,8 @@ from roomscribe_common.contracts.meeting import (
     ParticipantMuted,
     ParticipantRenamed,
 )
-from roomscribe_common.contracts.stt import SttFinal, SttGap, SttInterim, UtteranceOpened
+from roomscribe_common.contracts.series import SeriesEnded, SeriesRequested
+from roomscribe_common.contracts.stt import SttEndpoint, SttFinal, SttGap, SttInterim, UtteranceOpened
 from roomscribe_common.contracts.transcript import (
     TranscriptCompleted,
     TranscriptFinal,
@@ -66,9 +68,12 @@ class Message:
 MESSAGES: tuple[Message, ...] = (
     Message(DispatchJob, "DISPATCH", ("dispatcher",), ("media-ingest",), public=False),
     Message(MeetingRequested, "MEETINGS", ("dispatcher",), ("dispatcher", "gateway", "summarizer", "usage-metering")),
+    Message(MeetingDelayed, "MEETINGS", ("dispatcher",), ("dispatcher", "gateway")),
     Message(MeetingStarted, "MEETINGS", ("dispatcher",), ("dispatcher", "gateway", "usage-metering")),
     Message(MeetingEnded, "MEETINGS", ("dispatcher",), ("attribution", "dispatcher", "gateway", "usage-metering")),
     Message(MeetingFailed, "MEETINGS", ("dispatcher",), ("dispatcher", "gateway")),
+    Message(SeriesRequested, "MEETINGS", ("dispatcher",), ("dispatcher", "gateway")),
+    Message(SeriesEnded, "MEETINGS", ("dispatcher",), ("dispatcher", "gateway")),
     Message(ParticipantJoined, "MEETINGS", ("media-ingest",), ("gateway", "summarizer")),
     Message(ParticipantLeft, "MEETINGS", ("media-ingest",), ("gateway",)),
     Message(ParticipantRenamed, "MEETINGS", ("media-ingest",), ("gateway", "summarizer")),
@@ -77,6 +82,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(AgentHeartbeat, "MEETINGS", ("media-ingest",), ("usage-metering",)),
     Message(AgentLeft, "MEETINGS", ("media-ingest",), ("dispatcher", "usage-metering")),
     Message(UtteranceOpened, "STT", ("media-ingest",), ("stt-worker",), "utterance", public=False),
+    Message(SttEndpoint, None, ("stt-worker",), ("media-ingest",), "utterance", public=False),
     Message(SttInterim, None, ("stt-worker",), ("attribution",), "utterance", public=False),
     Message(SttFinal, "STT_RESULTS", ("stt-worker",), ("attribution", "usage-metering"), "utterance", public=False),
     Message(SttGap, "STT_RESULTS", ("media-ingest", "stt-worker"), ("attribution",), "utterance", public=False),

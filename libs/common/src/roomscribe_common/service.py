@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from roomscribe_common import connection, logs
 from roomscribe_common.broker import FETCH_S, Broker
 from roomscribe_common.bus import Bus, RequestT, ResponseT
+from roomscribe_common.clock import watch_clock
 from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.delivery import Delivery
 from roomscribe_common.health import Health, Ping, PortInUse
@@ -60,6 +61,11 @@ class Service(Generic[SettingsT]):
         self.crash: BaseException | None = None
         self._closers: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._at_start: list[Callable[[], Awaitable[Any]]] = []
+        self._before_stop: list[Callable[[], Awaitable[None]]] = []
+
+    def before_stop(self, drain: Callable[[], Awaitable[None]]) -> None:
+        """Calls `drain` after SIGTERM, for as long as it takes, while everything still runs; another signal ends it."""
+        self._before_stop.append(drain)
 
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
         """Calls `close` at stop, in reverse order of registration, `spawn`ed tasks included."""
@@ -145,6 +151,13 @@ class Service(Generic[SettingsT]):
         self.health.state = "started"
         log.info("started", extra={"health_port": self.health.port})
 
+    async def drain(self) -> None:
+        """Waits for whoever asked for it before the service stops."""
+        self.health.state = "draining"
+        for result in await asyncio.gather(*(drain() for drain in self._before_stop), return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("drain failed", exc_info=result)
+
     async def close(self) -> None:
         """Takes no more work, finishes what runs, then closes in reverse order. Each step has a deadline."""
         self.stopping.set()
@@ -201,6 +214,7 @@ async def running(
         service = Service(name, settings, nc, telemetry, health)
         stack.push_async_callback(service.close)
         service.spawn("nats", _until_lost(lost))
+        service.spawn("clock", watch_clock(service.meter))
         await build(service)
         await service.start()
         yield service
@@ -212,25 +226,32 @@ async def _until_lost(lost: asyncio.Event) -> None:
 
 
 async def run_service(name: str, settings: SettingsT, build: Callable[[Service[SettingsT]], Awaitable[None]]) -> None:
-    """Runs until SIGTERM or SIGINT, then drains and returns. `SystemExit(1)` after one log line if it crashed."""
+    """Runs until SIGTERM or SIGINT, then stops in order and returns. `SystemExit(1)` after one log line if it crashed.
+
+    SIGTERM lets `before_stop` finish; a second one, or SIGINT, does not wait for it.
+    """
     logs.configure(
         name, settings.instance, level=settings.log_level, form=settings.log_format, keep_pii=settings.log_pii
     )
     telemetry = Telemetry(name, settings.instance)
     telemetry.install()
-    loop, started = asyncio.get_running_loop(), asyncio.Event()
-    serving = asyncio.create_task(_serve(name, settings, build, telemetry, started), name=name)
+    loop, started, told = asyncio.get_running_loop(), asyncio.Event(), _Told()
+    serving = asyncio.create_task(_serve(name, settings, build, telemetry, started, told), name=name)
 
     def stop() -> None:
-        serving.cancel()
-        if not started.is_set() and not serving.done():  # a cancel may be lost in a connect: see `Service.spawn`
-            loop.call_later(_CANCEL_AGAIN_S, stop)
+        if not started.is_set() and not serving.done():
+            serving.cancel()
+            loop.call_later(_CANCEL_AGAIN_S, stop)  # a cancel may be lost in a connect: see `Service.spawn`
+
+    def receive(number: int) -> None:
+        told.receive(number)
+        stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, receive, number)
     try:
-        await serving
-    except asyncio.CancelledError:
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
         log.info("stopped")
     except (connection.Unreachable, PortInUse, StartFailed) as error:
         log.critical("cannot start", extra={"error": str(error)})
@@ -242,18 +263,45 @@ async def run_service(name: str, settings: SettingsT, build: Callable[[Service[S
         telemetry.shutdown()
 
 
+class _Told:
+    """What signals said: to stop, and to stop at once."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.at_once = asyncio.Event()
+
+    def receive(self, number: int) -> None:
+        if number == signal.SIGINT or self.stop.is_set():
+            self.at_once.set()
+        self.stop.set()
+
+
 async def _serve(
     name: str,
     settings: SettingsT,
     build: Callable[[Service[SettingsT]], Awaitable[None]],
     telemetry: Telemetry,
     started: asyncio.Event,
+    told: _Told,
 ) -> None:
     async with running(name, settings, build, telemetry) as service:
         started.set()
-        await service.stopping.wait()
+        await _first(service.stopping.wait(), told.stop.wait())
+        if not service.stopping.is_set():
+            await _first(service.drain(), told.at_once.wait(), service.stopping.wait())
     if service.crash is not None:
         raise service.crash
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Returns with the first of them, and cancels the others."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def main(name: str, settings: type[SettingsT], build: Callable[[Service[SettingsT]], Awaitable[None]]) -> None:

@@ -72,6 +72,8 @@ class ConsumerSpec:
     ack_wait_s: float = 5.0
     handle_within_s: float = 30.0
     max_deliveries: int = 100
+    max_claims: int = 1000
+    """Messages all replicas together may hold."""
 
     def config(self) -> ConsumerConfig:
         """What the server is told."""
@@ -82,7 +84,7 @@ class ConsumerSpec:
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=self.ack_wait_s,
             max_deliver=-1,
-            max_ack_pending=1000,
+            max_ack_pending=self.max_claims,
             filter_subject=self.filters[0] if one else None,
             filter_subjects=None if one else list(self.filters),
         )
@@ -138,7 +140,8 @@ STREAMS: tuple[StreamSpec, ...] = (
 
 CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec("media-ingest-dispatch", "DISPATCH", ("dispatch.v1.job.>",), ack_wait_s=4.0),
-    ConsumerSpec("stt-worker-stt", "STT", ("stt.v1.utterance.>",), ack_wait_s=4.0),
+    # Workers that fall behind claim ahead, so that they can be fair.
+    ConsumerSpec("stt-worker-stt", "STT", ("stt.v1.utterance.>",), ack_wait_s=4.0, max_claims=100_000),
     ConsumerSpec("attribution-stt-results", "STT_RESULTS", ("stt.v1.final.>", "stt.v1.gap.>")),
     # Waits for a meeting's last finals by asking to be called again, so many deliveries are normal.
     ConsumerSpec("attribution-meetings", "MEETINGS", ("meeting.v1.ended.>",), max_deliveries=3600),

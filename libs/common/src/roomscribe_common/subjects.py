@@ -82,11 +82,30 @@ def audio_subject(tenant: str, meeting: str, track: str, utterance: str) -> str:
 # Commands: core request and reply.
 START_MEETING = "command.v1.dispatcher.start_meeting"
 END_MEETING = "command.v1.dispatcher.end_meeting"
+START_SERIES = "command.v1.dispatcher.start_series"
+END_SERIES = "command.v1.dispatcher.end_series"
 MEETING_USAGE = "command.v1.usage.meeting"
 PERIOD_USAGE = "command.v1.usage.period"
+ESTIMATE = "command.v1.usage.estimate"
+COST_MODEL = "command.v1.usage.cost_model"
+MEETING_ENDING = "command.v1.dispatcher.meeting_ending"
+"""Told to every replica, before the agent is told to leave; nobody answers."""
 LEAVE_ROOM = "command.v1.room.leave"
 """Goes on with tenant and meeting."""
-COMMANDS = frozenset({START_MEETING, END_MEETING, MEETING_USAGE, PERIOD_USAGE, LEAVE_ROOM})
+COMMANDS = frozenset(
+    {
+        START_MEETING,
+        END_MEETING,
+        START_SERIES,
+        END_SERIES,
+        MEETING_USAGE,
+        PERIOD_USAGE,
+        ESTIMATE,
+        COST_MODEL,
+        MEETING_ENDING,
+        LEAVE_ROOM,
+    }
+)
 
 
 def leave_room(tenant: str, meeting: str) -> str:

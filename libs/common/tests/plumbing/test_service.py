@@ -123,6 +123,34 @@ async def test_signal_drains_and_exits_0(streams: str, number: signal.Signals) -
         assert b'"stopped"' in await _rest(process)
 
 
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
+async def test_a_service_that_drains_runs_on_until_a_second_signal(streams: str, again: signal.Signals) -> None:
+    async with _program("drain", {"ROOMSCRIBE_NATS_URL": streams}) as process:
+        await _line_with(process, "started")
+        process.send_signal(signal.SIGTERM)
+        await _line_with(process, "draining with state draining")
+        process.send_signal(again)
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+        rest = await _rest(process)
+    assert b'"drain cut short"' in rest
+    assert b'"stopped"' in rest
+
+
+async def test_an_interrupt_does_not_wait_for_a_drain(streams: str) -> None:
+    async with _program("drain", {"ROOMSCRIBE_NATS_URL": streams}) as process:
+        await _line_with(process, "started")
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+
+
+async def test_a_service_that_has_drained_stops_by_itself(streams: str) -> None:
+    async with _program("brief", {"ROOMSCRIBE_NATS_URL": streams}) as process:
+        await _line_with(process, "started")
+        process.send_signal(signal.SIGTERM)
+        await _line_with(process, "drained")
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+
+
 async def test_crash_exits_1_with_one_line_that_says_why(streams: str) -> None:
     async with _program("crash", {"ROOMSCRIBE_NATS_URL": streams}) as process:
         lines = await _lines(process)

@@ -8,7 +8,21 @@ from roomscribe_common.contracts.base import Data, Event, Ms
 from roomscribe_common.contracts.meeting import RoomName
 from roomscribe_common.ids import Token
 
-LeaveReason = Literal["requested", "room_closed", "empty_room", "superseded", "lease_lost", "shutdown", "failed"]
+LeaveReason = Literal[
+    "requested",
+    "room_closed",
+    "room_emptied",
+    "empty_room",
+    "superseded",
+    "lease_lost",
+    "shutdown",
+    "failed",
+    "crashed",
+]
+"""`room_closed`: somebody deleted the room. `room_emptied`: LiveKit closed it because nobody was there, so the meeting
+goes on if they come back in time. `empty_room`: nobody was there for the meeting's own time. `crashed`: the process
+died, and its node says so.
+"""
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -55,12 +69,16 @@ class AgentHeartbeatData(AgentRef):
 
 
 class AgentLeftData(AgentRef):
-    """The agent left on its own account; all it heard is on the bus."""
+    """The agent is gone. Unless it `crashed`, all it heard is on the bus, or told as a gap."""
 
     left_at: AwareDatetime
     uptime_ms: Ms
     reason: LeaveReason
     counters: Counters
+    heard_until: AwareDatetime | None = None
+    """When it stopped listening; absent from one that did to the end."""
+    empty_since: AwareDatetime | None = None
+    """When the last human went; absent while somebody is there."""
 
 
 class AgentJoined(Event[AgentJoinedData]):

@@ -13,6 +13,9 @@ class ChunkHeaders:
 
     `pause`: the speaker seems to pause after this chunk, so a decode may begin; more audio may follow.
     `last`: nothing follows; `speech_end_sample` is where speech ended, without the silence waited for.
+    `truncated`: a last chunk that is not the speaker's: a worker has waited long enough, and ends the utterance here.
+    Each chunk is stored only behind the one before it (`Nats-Expected-Last-Subject-Sequence`), so a speaker who is not
+    done learns of it, and goes on as another utterance.
     `sent_at_ms`: when the chunk was cut, Unix milliseconds; for measuring only.
     """
 
@@ -23,6 +26,7 @@ class ChunkHeaders:
     last: bool = False
     speech_end_sample: int | None = None
     sent_at_ms: int = 0
+    truncated: bool = False
 
     def to_headers(self) -> dict[str, str]:
         """As NATS message headers."""
@@ -39,6 +43,8 @@ class ChunkHeaders:
             headers["Rs-Speech-End-Sample"] = str(self.speech_end_sample)
         if self.last:
             headers["Rs-Last"] = "1"
+        if self.truncated:
+            headers["Rs-Truncated"] = "1"
         return headers
 
     @classmethod
@@ -58,6 +64,7 @@ class ChunkHeaders:
                 last=headers.get("Rs-Last") == "1",
                 speech_end_sample=None if end is None else int(end),
                 sent_at_ms=int(headers.get("Rs-Sent-At-Ms", "0")),
+                truncated=headers.get("Rs-Truncated") == "1",
             )
         except KeyError as error:
             raise ValueError(f"audio chunk without header {error.args[0]}") from error

@@ -3,6 +3,7 @@
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from roomscribe_common.contracts.meeting import EndReason, MeetingSpec, MeetingState, RoomName
+from roomscribe_common.contracts.series import SeriesSpec, SeriesState
 from roomscribe_common.contracts.usage import CostEstimate, DecimalText
 from roomscribe_common.ids import Token
 
@@ -43,6 +44,40 @@ class EndMeeting(Command):
     tenant: Token
     meeting_id: Token
     reason: EndReason = "requested"
+
+
+class StartSeries(Command):
+    """`command.v1.dispatcher.start_series`: attend a room again and again. The same key starts no second."""
+
+    tenant: Token
+    spec: SeriesSpec
+    idempotency_key: str | None = None
+    empty_room_timeout_s: float | None = None
+
+
+class Occurrence(Command):
+    """One meeting of a series, and when it is to be."""
+
+    meeting_id: Token
+    join_at: AwareDatetime
+
+
+class SeriesView(Command):
+    """A series as the dispatcher knows it. `occurrences` are the next ones; some may have been cancelled."""
+
+    tenant: Token
+    spec: SeriesSpec
+    state: SeriesState
+    requested_at: AwareDatetime
+    occurrences: list[Occurrence] = []
+    created: bool = True
+
+
+class EndSeries(Command):
+    """`command.v1.dispatcher.end_series`: its scheduled meetings are cancelled. Ending an ended series is no error."""
+
+    tenant: Token
+    series_id: Token
 
 
 class LeaveRoom(Command):

@@ -22,6 +22,12 @@ class DispatchJobData(MeetingSpec):
     identity: str
     token: str = Field(repr=False)
     empty_room_timeout_s: float
+    heard_until: AwareDatetime | None = None
+    """Until when the epoch before is known to have heard; absent from the first. The new one tells what lies between
+    as a gap.
+    """
+    anybody_there: bool = True
+    """Whether people were in the room then."""
 
 
 class DispatchJob(Event[DispatchJobData]):

@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from roomscribe_common.contracts.base import Data, Event, Metadata, Name, Participant, Track
+from roomscribe_common.contracts.base import Data, Event, Metadata, Ms, Name, Participant, Track
 from roomscribe_common.ids import Token
 
 Mode = Literal["listen", "copilot"]
 MeetingState = Literal["scheduled", "dispatching", "live", "ended", "failed"]
-EndReason = Literal["requested", "room_closed", "empty_room", "agent_lost"]
+EndReason = Literal["requested", "room_closed", "empty_room", "agent_lost", "cancelled"]
+"""`cancelled`: somebody ended it while it was scheduled, so no agent was ever sent."""
 RoomName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 """A LiveKit room name: free text."""
 
@@ -25,6 +26,8 @@ class MeetingSpec(Data):
     language: Annotated[str, StringConstraints(max_length=35)] = "en"
     keyterms: Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=100)] = []
     metadata: Metadata = {}
+    series_id: Token | None = None
+    """The series it is an occurrence of."""
 
 
 class MeetingRequestedData(MeetingSpec):
@@ -36,8 +39,22 @@ class MeetingRequestedData(MeetingSpec):
     idempotency_key: str | None = None
 
 
+class MeetingDelayedData(Data):
+    """The time of a scheduled meeting has come, and no agent can be sent yet. `reason` as in `MeetingStartedData`."""
+
+    meeting_id: Token
+    room: RoomName
+    join_at: AwareDatetime
+    at: AwareDatetime
+    reason: str
+
+
 class MeetingStartedData(Data):
-    """The agent is in the room for the first time."""
+    """The agent is in the room for the first time.
+
+    `late_ms` and `late_reason` are there if it came more than a second after `join_at`. The reason is a short stable
+    name: `room_taken`, `concurrency_limit`, `requested_late`, `dispatcher_away`, `no_agent`, `agent_slow`.
+    """
 
     meeting_id: Token
     room: RoomName
@@ -45,6 +62,8 @@ class MeetingStartedData(Data):
     started_at: AwareDatetime
     joined_at: AwareDatetime
     epoch: int
+    late_ms: Ms | None = None
+    late_reason: str | None = None
 
 
 class MeetingEndedData(Data):
@@ -108,6 +127,12 @@ class MeetingRequested(Event[MeetingRequestedData]):
     """A meeting is wanted."""
 
     TYPE = "meeting.v1.requested"
+
+
+class MeetingDelayed(Event[MeetingDelayedData]):
+    """A scheduled meeting has to wait."""
+
+    TYPE = "meeting.v1.delayed"
 
 
 class MeetingStarted(Event[MeetingStartedData]):

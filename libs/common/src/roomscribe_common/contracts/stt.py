@@ -24,6 +24,8 @@ class Utterance(Data):
     """Wall clock of the first sample, pre-roll included."""
     start_ms: Ms
     """The same from the meeting's start."""
+    pre_roll_ms: Ms = 0
+    """From there to the first speech: audio kept from before it, so that no first sound is cut off."""
     language: Annotated[str, StringConstraints(max_length=35)] = "en"
     keyterms: Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=100)] = []
 
@@ -71,7 +73,10 @@ class SttFinalData(Data):
 
 
 class SttGapData(Data):
-    """Audio that was lost. `utterance_id` names the utterance it belonged to; times from the meeting's start."""
+    """Audio that was lost. `utterance_id` names the utterance it belonged to; times from the meeting's start.
+
+    No agent was in the room (`agent_lost`): it is the whole meeting's, participant and track are `_`.
+    """
 
     gap_id: Token
     utterance_id: Token
@@ -87,6 +92,15 @@ class SttGapData(Data):
     """True if no final will come for the utterance."""
 
 
+class SttEndpointData(Data):
+    """Where a sentence seems to end, in samples from the utterance's start: at a pause, with all before it decoded."""
+
+    utterance_id: Token
+    meeting_id: Token
+    track_id: Token
+    up_to_sample: Annotated[int, Field(ge=0)]
+
+
 class UtteranceOpened(Event[Utterance]):
     """Somebody began to speak: the work item of an STT worker."""
 
@@ -97,6 +111,12 @@ class SttInterim(Event[SttInterimData]):
     """What was understood so far; may be lost."""
 
     TYPE = "stt.v1.interim"
+
+
+class SttEndpoint(Event[SttEndpointData]):
+    """A hint that the speaker is done; may be lost. The room process closes the utterance, unless more was said."""
+
+    TYPE = "stt.v1.endpoint"
 
 
 class SttFinal(Event[SttFinalData]):

@@ -54,7 +54,7 @@ class TranscriptFinalData(SegmentBase):
 
 
 class TranscriptGapData(Data):
-    """Speech that is missing, from when to when."""
+    """Speech that is missing, from when to when. Of `agent_lost` it is everybody's: participant and track are `_`."""
 
     gap_id: Token
     meeting_id: Token

@@ -62,7 +62,10 @@ class CostLine(Data):
     quantity: DecimalText
     unit_price: DecimalText
     amount: DecimalText
+    """In cents: rounded here, and nowhere else."""
     note: str = ""
+    exact: DecimalText | None = None
+    """The amount before it was rounded."""
 
 
 class CostEstimate(Data):
@@ -72,7 +75,10 @@ class CostEstimate(Data):
     currency: str
     lines: list[CostLine]
     total: DecimalText
+    """The sum of the rounded lines."""
     notes: list[str] = []
+    version: str | None = None
+    """The book's version whose prices these are."""
 
 
 class MeetingUsageData(Data):
