@@ -57,6 +57,52 @@ async def test_a_worker_killed_mid_utterance_is_replaced_and_no_word_is_lost_or_
     assert await room.gaps(said) == []
 
 
+async def test_a_worker_that_stands_still_is_replaced_and_what_it_says_later_changes_nothing(
+    worker: Start, room: Room, streams: str, spoken: dict[str, Spoken]
+) -> None:
+    said = utterance()
+    pieces = chunks(said, spoken["question"])
+    async with worker_process(streams) as still:
+        await room.open(said)
+        await room.send(said, *pieces[:15], every_s=0.05)
+        await room.until_interims(1, timeout_s=60)
+        still.send_signal(signal.SIGSTOP)
+        async with worker():
+            await room.send(said, *pieces[15:])
+            final = await room.final(said, timeout_s=10)
+            still.send_signal(signal.SIGCONT)
+            later = utterance()
+            await room.say(later, spoken["answer"])
+            await room.until_done()
+    assert final.data.attempt == 2
+    assert words(final.data.text) == spoken["question"].words
+    assert await room.finals(said) == [final]
+    assert await room.gaps(said) == []
+    assert words((await room.finals(later))[0].data.text) == spoken["answer"].words
+
+
+async def test_what_was_said_while_there_was_no_worker_is_heard_late_and_once(
+    worker: Start, room: Room, spoken: dict[str, Spoken]
+) -> None:
+    names = ["roadmap", "question", "answer", "budget"]
+    said = [utterance() for _ in names]
+    for one, name in zip(said, names, strict=True):
+        await room.say(one, spoken[name])
+    last = utterance()
+    pieces = chunks(last, spoken["answer"])
+    await room.open(last)
+    await room.send(last, *pieces[:10])
+    async with worker(), worker(instance="two"):
+        await room.send(last, *pieces[10:])
+        await room.until_done()
+    for one, name in zip([*said, last], [*names, "answer"], strict=True):
+        [final] = await room.finals(one)
+        assert words(final.data.text) == spoken[name].words
+        assert not final.data.truncated
+        assert await room.gaps(one) == []
+    assert room.interims == [] or {each.data.utterance.utterance_id for _, each in room.interims} == {last.utterance_id}
+
+
 async def test_a_worker_told_to_stop_finishes_what_it_follows_and_exits_cleanly(
     room: Room, streams: str, spoken: dict[str, Spoken]
 ) -> None:
@@ -152,16 +198,21 @@ async def test_an_utterance_whose_decode_hangs_goes_to_another_worker(
 async def test_a_worker_whose_threads_all_hang_stops_so_that_a_new_process_can_begin(
     worker: Start, room: Room, moonshine: Moonshine, spoken: dict[str, Spoken]
 ) -> None:
-    hung = Hangs(moonshine)
+    hung, said = Hangs(moonshine), [utterance() for _ in range(3)]
     try:
-        running = worker(hung, stt_slots=1, stt_threads=1, stt_interims=False)
+        running = worker(hung, stt_slots=2, stt_threads=1, stt_interims=False)
         service = await running.__aenter__()
-        await room.say(utterance(), spoken["answer"])
+        for one in said:
+            await room.say(one, spoken["answer"])
         await asyncio.wait_for(service.stopping.wait(), 30)
         with pytest.raises(RuntimeError, match="every decode thread hung"):
-            await running.__aexit__(None, None, None)
+            await asyncio.wait_for(running.__aexit__(None, None, None), 10)
+        async with worker(instance="two"):
+            await room.until_done(timeout_s=10)
     finally:
         hung.let_go.set()
+    for one in said:
+        assert words((await room.finals(one))[0].data.text) == spoken["answer"].words
 
 
 async def test_an_engine_that_is_away_is_asked_again_later(
@@ -209,7 +260,7 @@ async def test_a_lost_connection_in_mid_utterance_costs_no_word(
     pieces = chunks(said, spoken["budget"])
     async with worker() as service:
         await room.open(said)
-        await room.send(said, *pieces[:20])
+        await room.send(said, *pieces[:20], every_s=0.05)
         await room.until_interims(1)
         for name in await _reader_names(room):
             await room.js.delete_consumer("AUDIO", name)

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from roomscribe_common.contracts.audio import ChunkHeaders
 from roomscribe_common.contracts.base import SttModel
 from roomscribe_stt_worker.domain.assembly import MAX_SAMPLES, Assembly, BadChunk, Hole
 from roomscribe_stt_worker.domain.events import Hearing, Said, final, hole, lost_utterance, spread
-from roomscribe_stt_worker.domain.interims import InterimPolicy
+from roomscribe_stt_worker.domain.interims import InterimPolicy, Load
 from roomscribe_stt_worker.domain.nonspeech import Heard, believe
+from roomscribe_stt_worker.domain.sentences import over_after_s
+from roomscribe_stt_worker.domain.voicing import has_voice
 from roomscribe_stt_worker.engines.protocol import Hypothesis
 
 from .conftest import utterance
@@ -86,34 +89,37 @@ def test_a_chunk_that_cannot_belong_is_refused_with_the_reason(chunk: ChunkHeade
         Assembly("utt_1").add(chunk, body)
 
 
-def moments(understood: bool = True, busy: bool = False, length_s: float = 12.0) -> list[float]:
+CHUNK_S = 0.192
+
+
+def moments(load: Load = Load.FREE, length_s: float = 12.0) -> list[float]:
+    """When interims are made of an utterance that comes in chunks, from the first: pre-roll and what was confirmed."""
     policy, made = InterimPolicy(), list[float]()
-    for tenth in range(int(length_s * 10)):
-        if policy.due(tenth / 10, busy):
-            made.append(tenth / 10)
-            policy.decoded(tenth / 10, understood)
+    for number in range(int(length_s / CHUNK_S)):
+        audio_s = 0.416 + number * CHUNK_S
+        if policy.due(audio_s, load):
+            made.append(audio_s)
+            policy.decoded(audio_s)
     return made
 
 
-def test_the_first_interim_comes_within_eight_tenths_of_a_second_of_audio() -> None:
-    assert moments()[0] <= 0.8
+def test_the_first_interim_is_made_of_a_third_of_a_second_of_speech() -> None:
+    assert moments()[0] - 0.352 <= 0.3
 
 
-def test_interims_come_at_growing_intervals() -> None:
-    made = moments()
-    steps = [b - a for a, b in pairwise(made)]
-    assert steps[0] < 0.8
-    assert max(steps) <= 2.1
-    assert steps[-1] > 2 * steps[0]
-    assert len(made) <= 10
+def test_interims_come_every_third_to_half_of_a_second_and_every_half_once_long() -> None:
+    steps = [b - a for a, b in pairwise(moments())]
+    assert 0.3 <= steps[0] <= 0.4
+    assert all(0.3 <= step <= 0.6 for step in steps)
+    assert steps[-1] > steps[0]
 
 
-def test_while_nothing_was_understood_it_tries_again_soon() -> None:
-    assert moments(understood=False)[1] - moments()[0] <= 0.4
+def test_while_the_threads_are_busy_there_are_at_most_half_as_many() -> None:
+    assert 0 < len(moments(Load.BUSY)) <= len(moments()) / 2
 
 
-def test_while_the_threads_are_busy_there_are_about_half_as_many() -> None:
-    assert len(moments(busy=True)) <= 0.7 * len(moments())
+def test_while_words_that_stay_are_waiting_there_are_none() -> None:
+    assert moments(Load.LATE) == []
 
 
 def sure(text: str, probability: float = 0.9) -> Hypothesis:
@@ -133,6 +139,35 @@ def test_what_was_said_is_believed(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "You", "you.", "♪ ♪ ♪", "...", "Thank you for watching!", "2020-2020 " * 9])
 def test_what_nobody_says_is_not_believed_however_sure_the_engine_is(text: str) -> None:
     assert believe(sure(text, 0.99), 2.0).text == ""
+
+
+def test_a_lone_you_is_believed_if_there_is_a_voice_and_the_engine_is_sure() -> None:
+    assert believe(sure("You."), 1.0, lambda: True).text == "You."
+    assert believe(sure("You.", 0.3), 1.0, lambda: True).text == ""
+    assert believe(sure("Thank you for watching!"), 2.0, lambda: True).text == ""
+
+
+def sung(pitch_hz: float, voiced_s: float, length_s: float) -> NDArray[np.float32]:
+    """A voice's harmonics for a while, in a quiet room."""
+    at = np.arange(int(length_s * 16_000)) / 16_000
+    voice = sum(np.sin(2 * np.pi * pitch_hz * k * at) / k for k in range(1, 12))
+    quiet = np.random.default_rng(3).normal(size=len(at)) * 0.001
+    return (0.1 * voice * ((at > 0.3) & (at < 0.3 + voiced_s)) + quiet).astype(np.float32)
+
+
+@pytest.mark.parametrize("pitch_hz", [90, 130, 220, 330])
+def test_a_pitch_for_a_quarter_of_a_second_is_a_voice_and_a_tone_from_end_to_end_is_not(pitch_hz: float) -> None:
+    assert has_voice(sung(pitch_hz, 0.25, 0.9))
+    assert not has_voice(sung(pitch_hz, 0.05, 0.9))
+    assert not has_voice(sung(pitch_hz, 0.9, 0.9)[4_800:])
+
+
+def test_hiss_clicks_and_silence_have_no_voice() -> None:
+    hiss = np.random.default_rng(4).normal(size=16_000).astype(np.float32) * 0.1
+    clicks = np.zeros(16_000, np.float32)
+    clicks[::4_000] = 0.8
+    for noise in (hiss, clicks, np.zeros(16_000, np.float32), np.zeros(10, np.float32)):
+        assert not has_voice(noise)
 
 
 def test_words_the_engine_doubts_are_not_believed() -> None:
@@ -184,6 +219,36 @@ def test_two_attempts_make_finals_and_gaps_of_the_same_id() -> None:
 def test_gaps_of_one_utterance_have_different_ids() -> None:
     made = [hole(hearing(), Hole(0, 9)), hole(hearing(), Hole(20, 29)), lost_utterance(hearing(), 30, "audio_lost")]
     assert len({gap.id for gap in made}) == len({gap.data.gap_id for gap in made}) == 3
+
+
+def test_words_begin_where_somebody_began_to_speak_not_with_the_pre_roll() -> None:
+    said = hearing().utterance.model_copy(update={"pre_roll_ms": 350})
+    event = final(replace(hearing(), utterance=said), Said(Heard("Yes.", 0.9), "en", 16_000, 20_000, truncated=False))
+    assert (event.data.words[0].start_ms, event.data.words[0].end_ms) == (60_350, 61_000)
+
+
+def test_a_sentence_that_is_surely_over_ends_at_once_and_a_doubtful_one_later() -> None:
+    assert over_after_s(sure("We ship on Thursday.")) == 0
+    doubtful = over_after_s(sure("We ship on Thursday.", 0.6))
+    assert doubtful is not None
+    assert 0 < doubtful < 0.2
+    short = over_after_s(sure("No matter.", 0.6))
+    assert short is not None
+    assert short > doubtful
+
+
+@pytest.mark.parametrize(
+    "unfinished",
+    [
+        sure("We ship on Thursday"),
+        sure("The doctor said,"),
+        sure("We ship on Thursday.", 0.2),
+        sure(""),
+        Hypothesis("We ship on Thursday.", "en"),
+    ],
+)
+def test_an_unfinished_sentence_is_left_to_silence(unfinished: Hypothesis) -> None:
+    assert over_after_s(unfinished) is None
 
 
 def test_a_final_without_words_says_nobody_spoke() -> None:

@@ -13,7 +13,7 @@ from roomscribe_stt_worker.adapters.results import Results
 from roomscribe_stt_worker.engines.moonshine import Moonshine
 from roomscribe_stt_worker.listener import Listener, Policy
 from roomscribe_stt_worker.metrics import Metrics
-from roomscribe_stt_worker.session import Progress
+from roomscribe_stt_worker.progress import Progress
 
 from .conftest import Room, Spoken, Start, chunks, utterance, words
 

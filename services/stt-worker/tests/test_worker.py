@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from roomscribe_common.contracts.stt import SttFinal, UtteranceOpened
+from nats.aio.msg import Msg
+from roomscribe_common.contracts.stt import SttEndpoint, SttFinal, Utterance, UtteranceOpened
 from roomscribe_stt_worker.engines.moonshine import Moonshine
 from roomscribe_stt_worker.engines.protocol import Clip, Hypothesis
 
@@ -244,34 +245,35 @@ async def test_an_item_given_twice_has_one_final(worker: Start, room: Room, spok
         assert await room.gaps(said) == []
 
 
-async def test_more_utterances_than_slots_are_all_heard(worker: Start, room: Room, spoken: dict[str, Spoken]) -> None:
-    names = ["roadmap", "budget", "question", "answer", "question", "answer"]
-    said = [utterance() for _ in names]
-    async with worker(stt_slots=2, stt_threads=2):
-        for one, name in zip(said, names, strict=True):
-            await room.say(one, spoken[name])
-        await room.until_done()
-        texts = [words((await room.finals(one))[0].data.text) for one in said]
-    assert texts == [spoken[name].words for name in names]
+async def test_a_finished_sentence_is_told_at_the_pause_and_an_unfinished_one_is_not(
+    worker: Start, room: Room, spoken: dict[str, Spoken]
+) -> None:
+    told: list[SttEndpoint] = []
 
+    async def hear(msg: Msg) -> None:
+        told.append(SttEndpoint.model_validate_json(msg.data))
 
-async def test_two_slots_follow_two_speakers_at_a_time(worker: Start, room: Room, spoken: dict[str, Spoken]) -> None:
-    one, other, third = utterance(), utterance(), utterance()
-    async with worker(stt_slots=2, stt_threads=2) as service:
-        for said in (one, other, third):
-            await room.open(said)
-        pieces, others = chunks(one, spoken["question"]), chunks(other, spoken["answer"])
-        await room.send(one, *pieces[:-1])
-        await room.send(other, *others[:-1])
-        info = await room.js.consumer_info("STT", "stt-worker-stt")
-        assert info.num_ack_pending == 2
-        assert b"roomscribe_stt_slots_busy 2.0" in service.telemetry.exposition()
-        await room.send(one, pieces[-1])
-        await room.send(third, *chunks(third, spoken["answer"]))
-        await room.send(other, others[-1])
+    await room.nc.subscribe("stt.v1.endpoint.>", cb=hear)  # pyright: ignore[reportUnknownMemberType]  # untyped in nats-py
+    said, cut_off = utterance(), utterance()
+    half = replace(spoken["roadmap"], samples=spoken["roadmap"].samples[: 16_000 * 3 // 2])
+    async with worker():
+        for one, speech in ((cut_off, half), (said, spoken["answer"])):
+            await room.open(one)
+            pieces = chunks(one, speech)
+            await room.send(one, *pieces[:-1], every_s=0.02)
+
+            async def heard(one: Utterance = one) -> bool:
+                shown = [each.data.utterance.utterance_id for _, each in room.interims]
+                return one.utterance_id in {*shown, *(each.data.utterance_id for each in told)}
+
+            await room.until(heard)
+            await room.send(one, pieces[-1])
         await room.until_done()
-        found = [(await room.finals(said))[0] for said in (one, other, third)]
-    assert [words(final.data.text) for final in found] == [spoken[n].words for n in ("question", "answer", "answer")]
+    [hint] = told
+    pause = next(each for each in chunks(said, spoken["answer"]) if each.headers.pause)
+    assert hint.data.utterance_id == said.utterance_id
+    assert hint.data.up_to_sample == pause.headers.first_sample + len(pause.pcm) // 2
+    assert hint.data.track_id == said.track.id
 
 
 async def test_a_final_of_another_worker_is_never_overwritten(

@@ -11,12 +11,13 @@ from roomscribe_common.service import Service, StartFailed
 
 from roomscribe_stt_worker.adapters.decode_pool import DecodePool
 from roomscribe_stt_worker.adapters.results import Results
-from roomscribe_stt_worker.claims import CONSUMER, Claims
+from roomscribe_stt_worker.claims import CONSUMER, DRAIN_S, Claims
 from roomscribe_stt_worker.engines.choose import engine_from
 from roomscribe_stt_worker.engines.protocol import SAMPLE_RATE_HZ, Clip, Engine
 from roomscribe_stt_worker.listener import Listener, Policy
 from roomscribe_stt_worker.metrics import Metrics
 from roomscribe_stt_worker.settings import SttSettings
+from roomscribe_stt_worker.slots import Slots
 
 _LOOK_AGAIN_S = 0.2
 
@@ -40,17 +41,21 @@ async def build_with(service: Service[SttSettings], engine: Engine) -> None:
         metrics,
         Policy(settings.stt_interims, settings.stt_max_attempts, service.source),
     )
-    claims = Claims(await _bound(service), listener, service.bus, service.tracer, metrics, settings.slots)
-    metrics.watch_slots(lambda: claims.busy, settings.slots)
+    slots = Slots(settings.slots)
+    claims = Claims(await _bound(service), listener, service.bus, service.tracer, metrics, slots)
+    metrics.watch(slots, pool)
 
     async def close() -> None:
         pool.close()
         engine.close()
 
+    async def drain() -> None:
+        await claims.drain(0.0 if pool.worn_out else DRAIN_S)
+
     service.on_close(close)
-    service.spawn("decode threads", _until_worn_out(pool))
+    service.spawn("decode threads", pool.watch())
     service.spawn("claims", claims.run())
-    service.on_close(claims.drain)
+    service.on_close(drain)
     service.check("stt work queue", claims.ping)
 
 
@@ -72,8 +77,3 @@ async def _bound(service: Service[SttSettings]) -> WatchedPull:
             if time.monotonic() > deadline:
                 raise StartFailed(f"consumer {CONSUMER} does not exist: run `roomscribe streams apply`") from error
         await asyncio.sleep(_LOOK_AGAIN_S)
-
-
-async def _until_worn_out(pool: DecodePool) -> None:
-    await pool.worn_out.wait()
-    raise RuntimeError("every decode thread hung; only a new process helps")

@@ -1,4 +1,4 @@
-"""Claims utterances while slots are free, keeps the claims of those that get on, and settles each item once."""
+"""Claims utterances, keeps the claims of those that get on or stand in line for a slot, and settles each item once."""
 
 import asyncio
 import contextlib
@@ -15,16 +15,27 @@ from roomscribe_common.errors import Permanent, Retryable
 from roomscribe_common.pull import WatchedPull
 
 from roomscribe_stt_worker.adapters.decode_pool import DecodeHung
+from roomscribe_stt_worker.domain.fairness import Owner
 from roomscribe_stt_worker.engines.protocol import EngineUnavailable
 from roomscribe_stt_worker.listener import Listener
 from roomscribe_stt_worker.metrics import Metrics
-from roomscribe_stt_worker.session import Progress, age_s
+from roomscribe_stt_worker.progress import Progress
+from roomscribe_stt_worker.session import age_s
+from roomscribe_stt_worker.slots import Slots
 
 log = logging.getLogger(__name__)
 
 CONSUMER = "stt-worker-stt"
-FETCH_S = 5.0
+FETCH_S = 2.0
+"""Below the time after which a lost claim is given anew: a worker that stands still would be given it again."""
 BEAT_S = 1.0
+SILENT_S = 20.0
+AHEAD = 256
+"""Items claimed while every slot is taken, so that they can be put in order; only those that no other worker asked for.
+One of somebody with few is found among so many of somebody with many."""
+LOOK_S = 0.25
+STALL_S = 5.0
+"""An utterance that did not get on for so long does not get on at all."""
 DRAIN_S = 15.0
 """At stop, how long utterances may still take before they are given back."""
 _ACK_S = 2.0
@@ -35,57 +46,63 @@ _MORE_ATTEMPTS = 8
 
 
 class Claims:
-    """The pull loop. One request for one item at a time, and only while a slot is free."""
+    """The pull loop. While a slot is free it asks for one item at a time; else it looks what nobody asks for."""
 
     def __init__(
-        self, pull: WatchedPull, listener: Listener, bus: Bus, tracer: Tracer, metrics: Metrics, slots: int
+        self, pull: WatchedPull, listener: Listener, bus: Bus, tracer: Tracer, metrics: Metrics, slots: Slots
     ) -> None:
         self._pull = pull
         self._listener = listener
         self._bus = bus
         self._tracer = tracer
         self._metrics = metrics
-        self._free = asyncio.Semaphore(slots)
+        self._slots = slots
         self._running: set[asyncio.Task[None]] = set()
-
-    @property
-    def busy(self) -> int:
-        """Slots taken."""
-        return len(self._running)
+        self._rests_until = 0.0
 
     async def run(self) -> None:
         """Claims until drained."""
         while not self._pull.stopping:
-            await self._free.acquire()
-            try:
-                messages = await self._pull.fetch(1, timeout=FETCH_S)
-            except nats.errors.TimeoutError:
-                self._free.release()
-                continue
-            task = asyncio.create_task(self._settle(messages[0]), name="utterance")
-            self._running.add(task)
-            task.add_done_callback(self._done)
+            for message in await self._next():
+                task = asyncio.create_task(self._settle(message), name="utterance")
+                self._running.add(task)
+                task.add_done_callback(self._done)
 
-    async def drain(self) -> None:
-        """Claims no more, lets running utterances end for a while, then gives the rest back."""
+    async def _next(self) -> list[Msg]:
+        await asyncio.sleep(max(0.0, self._rests_until - time.monotonic()))
+        self._slots.left.clear()
+        if len(self._running) < self._slots.count:
+            with contextlib.suppress(nats.errors.TimeoutError):
+                return await self._pull.fetch(1, timeout=FETCH_S)
+            return []
+        room = self._slots.count + AHEAD - len(self._running)
+        if room > 0 and (messages := await self._pull.fetch_waiting(room, timeout=LOOK_S)):
+            return messages
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._slots.left.wait()
+        return []
+
+    async def drain(self, within_s: float = DRAIN_S) -> None:
+        """Claims no more, lets utterances that are followed end for a while, and gives the rest back."""
         self._pull.stopping = True
         await self._pull.unsubscribe()
+        self._slots.close()
         if not self._running:
             return
-        _, late = await asyncio.wait(self._running, timeout=DRAIN_S)
+        _, late = await asyncio.wait(self._running, timeout=within_s)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
     async def ping(self) -> None:
-        """Raises if the work queue has not answered for long; while every slot is taken nobody asks it."""
+        """Raises if the work queue has not answered for long."""
         age_s = time.monotonic() - self._pull.answered_at
-        if age_s > 4 * FETCH_S and not self._free.locked():
+        if age_s > SILENT_S:
             raise ConnectionError(f"{CONSUMER}: no answer for {age_s:.0f} s")
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
-        self._free.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("item not settled", extra={"error": logs.failure(error)})
 
@@ -98,12 +115,13 @@ class Claims:
             self._metrics.ended(await self._outcome(msg))
 
     async def _outcome(self, msg: Msg) -> str:
-        deliveries = msg.metadata.num_delivered
-        if deliveries == 1:
-            self._metrics.claimed(age_s(msg))
+        deliveries, progress = msg.metadata.num_delivered, Progress()
         try:
-            progress = Progress()
-            async with self._kept(msg, progress):
+            async with self._kept(msg, progress), contextlib.AsyncExitStack() as slot:
+                with progress.waiting():
+                    await slot.enter_async_context(self._slots.taken(_owner(msg)))
+                if deliveries == 1:
+                    self._metrics.claimed(age_s(msg))
                 outcome = await self._listener.hear(msg, progress)
         except asyncio.CancelledError:
             await msg.nak()
@@ -115,10 +133,9 @@ class Claims:
         except EngineUnavailable as error:
             return await self._again(msg, logs.failure(error), min(2.0 ** (deliveries - 2), _LONGEST_DELAY_S))
         except DecodeHung as error:
-            outcome = await self._again(msg, logs.failure(error), 0.0)
-            # Another worker is to have it, so this slot asks for nothing meanwhile.
-            await asyncio.sleep(_AFTER_HANG_S)
-            return outcome
+            # Another worker is to have it, so this one asks for nothing meanwhile.
+            self._rests_until = time.monotonic() + _AFTER_HANG_S
+            return await self._again(msg, logs.failure(error), 0.0)
         except Exception as error:  # the boundary of one item: the others go on
             log.exception("utterance failed", extra={"deliveries": deliveries})
             return await self._again(msg, logs.failure(error), min(2.0 ** (deliveries - 1), _LONGEST_DELAY_S))
@@ -162,8 +179,14 @@ class Claims:
             await asyncio.wait([beating])
 
     async def _beat(self, msg: Msg, progress: Progress) -> None:
-        while progress.age_s < self._listener.stall_s:
+        while progress.age_s < STALL_S:
             with contextlib.suppress(nats.errors.Error):
                 await msg.in_progress()
             await asyncio.sleep(BEAT_S)
         log.error("claim left to lapse: the utterance does not get on")
+
+
+def _owner(msg: Msg) -> Owner:
+    """By the subject; a malformed one is refused later."""
+    _, _, _, tenant, meeting = (*msg.subject.split(".")[:5], *5 * ("",))[:5]
+    return Owner(tenant, meeting)

@@ -15,14 +15,15 @@ from roomscribe_common.subjects import Subject, audio_subject, parse
 from roomscribe_stt_worker.adapters.audio_reader import AudioReader
 from roomscribe_stt_worker.adapters.decode_pool import DecodePool
 from roomscribe_stt_worker.adapters.results import Results
+from roomscribe_stt_worker.decodes import Live
 from roomscribe_stt_worker.domain.events import Hearing, lost_utterance
 from roomscribe_stt_worker.engines.protocol import Engine
 from roomscribe_stt_worker.metrics import Metrics
-from roomscribe_stt_worker.session import LONGEST, Outcome, Progress, Session, age_s
+from roomscribe_stt_worker.progress import Progress
+from roomscribe_stt_worker.session import LONGEST, Outcome, Session, age_s
 
 SESSION_S = 300.0
 """No utterance takes so long, whatever is done to it; its audio is gone by then."""
-_STALL_MARGIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,6 @@ class Listener:
         self._items = Reader(UtteranceOpened)
         self.max_attempts = policy.max_attempts
         """After so many an utterance becomes a gap."""
-        self.stall_s = engine.patience_s + _STALL_MARGIN_S
-        """An utterance that did not get on for so long does not get on at all."""
 
     async def hear(self, msg: Msg, progress: Progress) -> str:
         """Hears the utterance out and stores what it came to; returns that in a word.
@@ -82,8 +81,8 @@ class Listener:
         if age_s(msg) > self._policy.old_s and not await self._results.has_audio(_audio(place)):
             return await self._store(Outcome(None, [lost_utterance(hearing, LONGEST, "audio_lost")]), place)
         async with AudioReader(self._nc, self._js, _audio(place)) as audio:
-            show = self._results.interim if self._policy.interims else None
-            session = Session(hearing, audio, self._pool, show, progress, self._policy.old_s)
+            live = Live(self._results.endpoint, self._results.interim if self._policy.interims else None)
+            session = Session(hearing, audio, self._pool, live, progress, self._policy.old_s)
             try:
                 async with asyncio.timeout(SESSION_S):
                     outcome = await session.run()

@@ -1,10 +1,21 @@
 """What the worker counts. Labels are few and fixed: never a tenant, room or utterance."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from roomscribe_stt_worker.engines.protocol import Clip
+from roomscribe_stt_worker.slots import Slots
+
+
+class Pool(Protocol):
+    """What is reported of the decode threads."""
+
+    @property
+    def waiting(self) -> int:
+        """Decodes no thread has begun."""
+        ...
 
 
 class Metrics:
@@ -26,17 +37,18 @@ class Metrics:
         )
         self._utterances = meter.create_counter("roomscribe_stt_utterances", description="Utterances by outcome")
 
-    def watch_slots(self, busy: Callable[[], int], slots: int) -> None:
-        """Reports how many slots are taken, of how many."""
+    def watch(self, slots: Slots, pool: Pool) -> None:
+        """Reports how many slots are taken, of how many, and what waits."""
+        self._gauge("roomscribe_stt_slots_busy", lambda: slots.busy, "Utterances followed")
+        self._gauge("roomscribe_stt_slots", lambda: slots.count, "Utterances that may be")
+        self._gauge("roomscribe_stt_slots_waiting", lambda: slots.waiting, "Utterances claimed that wait for a slot")
+        self._gauge("roomscribe_stt_decodes_waiting", lambda: pool.waiting, "Decodes that wait for a thread")
 
+    def _gauge(self, name: str, value: Callable[[], float], description: str) -> None:
         def observe(_: CallbackOptions) -> Iterable[Observation]:
-            return [Observation(busy())]
+            return [Observation(value())]
 
-        def limit(_: CallbackOptions) -> Iterable[Observation]:
-            return [Observation(slots)]
-
-        self._meter.create_observable_gauge("roomscribe_stt_slots_busy", [observe], description="Utterances followed")
-        self._meter.create_observable_gauge("roomscribe_stt_slots", [limit], description="Utterances that may be")
+        self._meter.create_observable_gauge(name, [observe], description=description)
 
     def claimed(self, lag_s: float) -> None:
         """An utterance was claimed for the first time, `lag_s` after it opened."""

@@ -1,26 +1,24 @@
 """Follows one utterance from its first chunk to its outcome, with interims and an early decode on the way."""
 
-import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-import nats.errors
 from nats.aio.msg import Msg
 from roomscribe_common.contracts.audio import SAMPLE_RATE, ChunkHeaders
-from roomscribe_common.contracts.stt import SttFinal, SttGap, SttInterim, SttTiming
+from roomscribe_common.contracts.stt import SttFinal, SttGap, SttTiming
 
-from roomscribe_stt_worker.adapters.decode_pool import DecodeHung, DecodePool, Kind
+from roomscribe_stt_worker.adapters.decode_pool import DecodePool
+from roomscribe_stt_worker.decodes import Decodes, Live
 from roomscribe_stt_worker.domain import events
 from roomscribe_stt_worker.domain.assembly import Assembly
 from roomscribe_stt_worker.domain.events import Hearing, Said
-from roomscribe_stt_worker.domain.interims import InterimPolicy
 from roomscribe_stt_worker.domain.nonspeech import believe
-from roomscribe_stt_worker.engines.protocol import Clip, EngineRefused, EngineUnavailable, Hypothesis
+from roomscribe_stt_worker.domain.voicing import has_voice
+from roomscribe_stt_worker.engines.protocol import EngineRefused
+from roomscribe_stt_worker.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -30,29 +28,11 @@ LATE_BEATS = 1
 """The same once only late ones can be missing: the last chunk is here, or what is here is old."""
 LONGEST = 15 * SAMPLE_RATE
 """Utterances are cut at this length: how long one was at most, where nothing of its audio is left to say."""
-_MARGIN = SAMPLE_RATE * 3 // 10
-"""Decoded beyond the end of speech, for the soft end of a word."""
 
 
 def age_s(msg: Msg) -> float:
     """Seconds since the server stored the message; below 0 where our clock is behind its clock."""
     return (datetime.now(UTC) - msg.metadata.timestamp).total_seconds()
-
-
-class Progress:
-    """When an utterance last got on. Its claim is extended only while it does."""
-
-    def __init__(self) -> None:
-        self._made_at = time.monotonic()
-
-    def made(self) -> None:
-        """Something came, or was done."""
-        self._made_at = time.monotonic()
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since."""
-        return time.monotonic() - self._made_at
 
 
 class AudioSource(Protocol):
@@ -67,6 +47,10 @@ class AudioSource(Protocol):
         """The next chunk; None for each second the server says there is none."""
         ...
 
+    async def end(self, newest: Msg, last: ChunkHeaders) -> bool:
+        """Puts a last chunk behind the newest; False if there is a newer one."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -78,14 +62,6 @@ class Outcome:
     """From the cut of the last chunk until now."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Early:
-    """A decode begun at a pause, of the audio up to `end`."""
-
-    end: int
-    task: "asyncio.Task[Hypothesis]"
-
-
 class Session:
     """One attempt at one utterance."""
 
@@ -94,26 +70,18 @@ class Session:
         hearing: Hearing,
         source: AudioSource,
         pool: DecodePool,
-        show: Callable[[SttInterim], Awaitable[None]] | None,
+        live: Live | None,
         progress: Progress,
         old_s: float,
     ) -> None:
-        """`show` publishes interims; None makes none. Nothing more follows on chunks stored `old_s` ago."""
+        """Nothing more follows on chunks stored `old_s` ago. Without `live` nothing is said before the end."""
         self._hearing = hearing
         self._source = source
-        self._pool = pool
-        self._show = show
         self._progress = progress
         self._old_s = old_s
         self._newest: Msg | None = None
         self._audio = Assembly(hearing.utterance.utterance_id)
-        self._policy = InterimPolicy()
-        self._draft: Hypothesis | None = None
-        self._early: _Early | None = None
-        self._interim: asyncio.Task[None] | None = None
-        self._pausing = False
-        self._version = 0
-        self._shown = ""
+        self._decodes = Decodes(hearing, self._audio, pool, live, progress)
 
     async def run(self) -> Outcome:
         """Listens to the end and decodes. Raises `EngineUnavailable` or `DecodeHung`: another attempt may succeed."""
@@ -121,8 +89,7 @@ class Session:
             await self._listen()
             return await self._conclude()
         finally:
-            await self._stop(self._interim)
-            await self._stop(self._early.task if self._early else None)
+            await self._decodes.stop()
 
     async def _listen(self) -> None:
         quiet = 0
@@ -133,8 +100,14 @@ class Session:
             if message is not None:
                 self._newest = message
                 self._take(message)
-            elif quiet >= (LATE_BEATS if self._is_over() else QUIET_BEATS):
+            elif quiet >= (LATE_BEATS if self._is_over() else QUIET_BEATS) and await self._end():
                 return
+
+    async def _end(self) -> bool:
+        """Ends the utterance with what is here. False: the speaker, whom the bus had lost, has just gone on."""
+        if self._audio.last is not None or self._newest is None:
+            return True
+        return await self._source.end(self._newest, self._audio.end)
 
     def _is_over(self) -> bool:
         if self._audio.last is not None:
@@ -148,47 +121,7 @@ class Session:
         except ValueError as error:
             log.error("audio chunk refused", extra={"reason": str(error)})
             return
-        pausing, self._pausing = self._pausing, chunk.pause
-        if chunk.last or self._source.behind:
-            return
-        if chunk.pause:
-            if not pausing:
-                self._begin_early()
-        elif self._interim_due():
-            self._interim = asyncio.create_task(self._make_interim(), name="interim")
-
-    def _begin_early(self) -> None:
-        if self._early is not None:
-            self._early.task.cancel()
-        end = self._audio.length
-        task = asyncio.create_task(self._decode(end, Kind.EARLY), name="early decode")
-        self._early = _Early(end, task)
-        task.add_done_callback(self._early_done)
-
-    def _early_done(self, task: "asyncio.Task[Hypothesis]") -> None:
-        if not task.cancelled() and task.exception() is None:
-            self._draft = task.result()
-
-    def _interim_due(self) -> bool:
-        if self._show is None or (self._interim is not None and not self._interim.done()):
-            return False
-        return self._policy.due(self._audio.length / SAMPLE_RATE, self._pool.busy)
-
-    async def _make_interim(self) -> None:
-        end = self._audio.length
-        try:
-            hypothesis = await self._decode(end, Kind.INTERIM)
-        except (EngineUnavailable, EngineRefused, DecodeHung) as error:
-            log.warning("interim left out", extra={"error": type(error).__name__})
-            return
-        self._draft = hypothesis
-        heard = believe(hypothesis, end / SAMPLE_RATE)
-        self._policy.decoded(end / SAMPLE_RATE, understood=bool(heard.text))
-        if self._show is not None and heard.text and heard.text != self._shown:
-            self._version += 1
-            self._shown = heard.text
-            with contextlib.suppress(nats.errors.Error):
-                await self._show(events.interim(self._hearing, self._version, end, heard))
+        self._decodes.heard(chunk, behind=chunk.last or self._source.behind)
 
     async def _conclude(self) -> Outcome:
         audio, hearing = self._audio, self._hearing
@@ -197,36 +130,17 @@ class Session:
         began = time.monotonic()
         end = audio.speech_end
         try:
-            hypothesis = await self._final_words(end)
+            hypothesis = await self._decodes.final(end)
         except EngineRefused as error:
             log.error("engine refused the audio", extra={"reason": str(error)})
             return Outcome(None, [events.lost_utterance(hearing, audio.length, "stt_failed")])
         timing = self._timing(time.monotonic() - began)
-        heard = believe(hypothesis, end / SAMPLE_RATE)
-        truncated = audio.last is None
+        heard = believe(hypothesis, end / SAMPLE_RATE, lambda: has_voice(audio.samples(end)))
+        truncated = audio.last is None or audio.last.truncated
         said = Said(heard, hypothesis.language, end, audio.length, truncated, timing)
         waited_s = None if timing is None else (timing.decode_ms + timing.other_ms) / 1000
         gaps = [events.hole(hearing, hole) for hole in audio.holes()]
         return Outcome(events.final(hearing, said), gaps, waited_s)
-
-    async def _final_words(self, end: int) -> Hypothesis:
-        """The early decode if no speech came after it, else a decode of everything."""
-        early = self._early
-        await self._stop(self._interim)
-        if early is not None and early.end >= end and not early.task.cancelled():
-            try:
-                return await asyncio.shield(early.task)
-            except EngineUnavailable:
-                log.warning("early decode failed")
-        return await self._decode(end + _MARGIN, Kind.FINAL)
-
-    async def _decode(self, end: int, kind: Kind) -> Hypothesis:
-        utterance = self._hearing.utterance
-        samples, keyterms = self._audio.samples(end), tuple(utterance.keyterms)
-        clip = Clip(samples, utterance.language, keyterms, self._draft, thorough=kind is not Kind.INTERIM)
-        hypothesis = await self._pool.decode(clip, kind)
-        self._progress.made()
-        return hypothesis
 
     def _timing(self, decode_s: float) -> SttTiming | None:
         last = self._audio.last
@@ -239,11 +153,3 @@ class Session:
             decode_ms=decode_ms,
             other_ms=max(0, round(time.time() * 1000) - last.sent_at_ms - decode_ms),
         )
-
-    @staticmethod
-    async def _stop(task: "asyncio.Task[None] | asyncio.Task[Hypothesis] | None") -> None:
-        """Cancels a task and waits for its end; how it ended matters no more."""
-        if task is None or task.done():
-            return
-        task.cancel()
-        await asyncio.wait([task])

@@ -12,6 +12,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from roomscribe_common.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, MSG_ID
+from roomscribe_common.contracts.audio import ChunkHeaders
 
 AUDIO: Final = "AUDIO"
 BEAT_S: Final = 1.0
@@ -78,6 +80,19 @@ class AudioReader:
             if status != _CREDIT_USED_UP:
                 await self._drop()
                 await asyncio.sleep(_AGAIN_S)
+
+    async def end(self, newest: Msg, last: ChunkHeaders) -> bool:
+        """Puts a last chunk behind the newest, so that no speaker adds to it unheard. False if one just has, or the
+        server does not answer."""
+        behind = {
+            MSG_ID: f"{last.utterance_id}:end",
+            EXPECTED_LAST_SUBJECT_SEQUENCE: str(newest.metadata.sequence.stream),
+        }
+        try:
+            await self._js.publish(self._subject, b"", timeout=_SILENT_S, headers=last.to_headers() | behind)
+        except nats.errors.Error:
+            return False
+        return True
 
     async def _begin(self) -> None:
         config = ConsumerConfig(

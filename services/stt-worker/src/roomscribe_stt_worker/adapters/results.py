@@ -7,7 +7,7 @@ from nats.js import JetStreamContext
 from pydantic import ValidationError
 from roomscribe_common.bus import Bus, WrongSequence
 from roomscribe_common.contracts.audio import ChunkHeaders
-from roomscribe_common.contracts.stt import SttFinal, SttGap, SttInterim
+from roomscribe_common.contracts.stt import SttEndpoint, SttFinal, SttGap, SttInterim
 from roomscribe_common.stored import last
 from roomscribe_common.subjects import Subject, subject_of
 
@@ -26,6 +26,10 @@ class Results:
 
     async def interim(self, event: SttInterim) -> None:
         """Sends words that may be lost."""
+        await self._bus.publish_core(event)
+
+    async def endpoint(self, event: SttEndpoint) -> None:
+        """Sends the hint that a sentence is over; it may be lost."""
         await self._bus.publish_core(event)
 
     async def final(self, event: SttFinal) -> bool:

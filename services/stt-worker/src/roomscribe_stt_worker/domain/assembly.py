@@ -28,7 +28,7 @@ class Assembly:
 
     def __init__(self, utterance_id: str) -> None:
         self._utterance_id = utterance_id
-        self._buffer = np.zeros(4 * SAMPLE_RATE, np.float32)
+        self._buffer = np.zeros(4 * SAMPLE_RATE, np.int16)
         self._pieces: dict[int, tuple[int, int]] = {}
         self._last: ChunkHeaders | None = None
         self.length = 0
@@ -47,7 +47,7 @@ class Assembly:
             return False
         self._pieces[chunk.seq] = (chunk.first_sample, end)
         self._reserve(end)
-        self._buffer[chunk.first_sample : end] = np.frombuffer(pcm, "<i2").astype(np.float32) / _FULL_SCALE
+        self._buffer[chunk.first_sample : end] = np.frombuffer(pcm, "<i2")
         self.length = max(self.length, end)
         if chunk.last:
             self._last = chunk
@@ -57,6 +57,12 @@ class Assembly:
     def last(self) -> ChunkHeaders | None:
         """The last chunk, once it is here."""
         return self._last
+
+    @property
+    def end(self) -> ChunkHeaders:
+        """A last chunk for an utterance that came without one."""
+        seq = max(self._pieces, default=-1) + 1
+        return ChunkHeaders(self._utterance_id, seq, self.length, last=True, truncated=True)
 
     @property
     def complete(self) -> bool:
@@ -77,7 +83,8 @@ class Assembly:
 
     def samples(self, end: int | None = None) -> NDArray[np.float32]:
         """A copy of the audio from the start to sample `end`, ±1."""
-        return self._buffer[: self.length if end is None else min(end, self.length)].copy()
+        heard = self._buffer[: self.length if end is None else min(end, self.length)]
+        return heard.astype(np.float32) / np.float32(_FULL_SCALE)
 
     def holes(self) -> list[Hole]:
         """Stretches no chunk covers, from the utterance's start to the furthest chunk."""
@@ -90,6 +97,6 @@ class Assembly:
 
     def _reserve(self, end: int) -> None:
         if end > len(self._buffer):
-            grown = np.zeros(min(MAX_SAMPLES, max(end, 2 * len(self._buffer))), np.float32)
+            grown = np.zeros(min(MAX_SAMPLES, max(end, 2 * len(self._buffer))), np.int16)
             grown[: len(self._buffer)] = self._buffer
             self._buffer = grown

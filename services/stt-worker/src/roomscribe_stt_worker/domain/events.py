@@ -8,6 +8,8 @@ from roomscribe_common.contracts.audio import SAMPLE_RATE
 from roomscribe_common.contracts.base import SttModel, Word
 from roomscribe_common.contracts.stt import (
     GapReason,
+    SttEndpoint,
+    SttEndpointData,
     SttFinal,
     SttFinalData,
     SttGap,
@@ -35,6 +37,11 @@ class Hearing:
     source: str
     stt: SttModel
 
+    @property
+    def speech_ms(self) -> int:
+        """Where somebody began to speak in the meeting."""
+        return self.utterance.start_ms + self.utterance.pre_roll_ms
+
     def at_ms(self, sample: int) -> int:
         """A sample's place in the meeting."""
         return self.utterance.start_ms + to_ms(sample)
@@ -54,7 +61,7 @@ def interim(hearing: Hearing, version: int, samples: int, heard: Heard) -> SttIn
         version=version,
         end_ms=end_ms,
         text=heard.text,
-        words=spread(heard.text, utterance.start_ms, end_ms),
+        words=spread(heard.text, hearing.speech_ms, end_ms),
         confidence=round(heard.confidence, 3),
         stt=hearing.stt,
     )
@@ -62,6 +69,24 @@ def interim(hearing: Hearing, version: int, samples: int, heard: Heard) -> SttIn
         id=f"interim:{utterance.utterance_id}:{hearing.attempt}:{version}",
         source=hearing.source,
         subject=_subject(SttInterim, hearing),
+        tenant=hearing.tenant,
+        data=data,
+    )
+
+
+def endpoint(hearing: Hearing, samples: int) -> SttEndpoint:
+    """The hint that a sentence ends there."""
+    utterance = hearing.utterance
+    data = SttEndpointData(
+        utterance_id=utterance.utterance_id,
+        meeting_id=utterance.meeting_id,
+        track_id=utterance.track.id,
+        up_to_sample=samples,
+    )
+    return SttEndpoint.new(
+        id=f"endpoint:{utterance.utterance_id}:{samples}",
+        source=hearing.source,
+        subject=_subject(SttEndpoint, hearing),
         tenant=hearing.tenant,
         data=data,
     )
@@ -87,7 +112,7 @@ def final(hearing: Hearing, said: Said) -> SttFinal:
         attempt=hearing.attempt,
         end_ms=end_ms,
         text=said.heard.text,
-        words=spread(said.heard.text, utterance.start_ms, end_ms),
+        words=spread(said.heard.text, hearing.speech_ms, end_ms),
         confidence=round(said.heard.confidence, 3),
         language=said.language,
         stt=hearing.stt,
@@ -142,6 +167,7 @@ def _gap(hearing: Hearing, lost: Hole, reason: GapReason, *, whole: bool) -> Stt
 def spread(text: str, start_ms: int, end_ms: int) -> list[Word]:
     """The words with times estimated from their lengths, for the engine gives none."""
     parts: Sequence[str] = text.split()
+    start_ms = min(start_ms, end_ms)
     total = sum(len(part) + 1 for part in parts)
     words, before = list[Word](), 0
     for part in parts:
@@ -152,6 +178,6 @@ def spread(text: str, start_ms: int, end_ms: int) -> list[Word]:
     return words
 
 
-def _subject(event: type[SttInterim] | type[SttFinal] | type[SttGap], hearing: Hearing) -> str:
+def _subject(event: type[SttInterim] | type[SttEndpoint] | type[SttFinal] | type[SttGap], hearing: Hearing) -> str:
     utterance = hearing.utterance
     return subject_of(event, hearing.tenant, utterance.meeting_id, utterance.track.id, utterance.utterance_id)

@@ -69,7 +69,7 @@ class Moonshine:
     provider = "moonshine"
     model = "moonshine-tiny-en"
     batch_limit = 8
-    patience_s = 20.0
+    patience_s = 5.0
 
     def __init__(self, folder: Path | None = None) -> None:
         folder = folder or embedded_model()

@@ -80,7 +80,7 @@ class Engine(Protocol):
 
     @property
     def patience_s(self) -> float:
-        """A call that takes longer than this many seconds is hung."""
+        """A call is hung that used no CPU for this many seconds: longer than it may ever wait for somebody else."""
         ...
 
     def transcribe(self, clips: Sequence[Clip]) -> list[Hypothesis]:
