@@ -216,7 +216,7 @@ class Meeting:
 
     async def _sentence_over(self, event: SttEndpoint) -> None:
         hint = event.data
-        (lambda *a: None)(hint.track_id, hint.utterance_id, hint.up_to_sample)
+        self._scene.tracks.sentence_over(hint.track_id, hint.utterance_id, hint.up_to_sample)
 
     async def _told_to_leave(self, command: LeaveRoom) -> Done:
         if command.epoch < self._place.epoch:
