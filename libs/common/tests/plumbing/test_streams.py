@@ -15,9 +15,12 @@ from roomscribe_common.testing.providers import Servers
 # Who hears a message without a durable consumer: on core NATS while the meeting runs, or by reading the stream.
 READ_WITHOUT_CONSUMER = {
     ("attribution", "transcript.v1.final"),
+    ("dispatcher", "meeting.v1.delayed"),
     ("dispatcher", "meeting.v1.ended"),
     ("dispatcher", "meeting.v1.failed"),
     ("dispatcher", "meeting.v1.requested"),
+    ("dispatcher", "meeting.v1.series_ended"),
+    ("dispatcher", "meeting.v1.series_requested"),
     ("dispatcher", "meeting.v1.started"),
     ("media-ingest", "transcript.v1.final"),
     ("summarizer", "insight.v1.minutes"),
