@@ -13,18 +13,22 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import dispatch, meeting, room, segmentation, stt, up
+from benchmarks import bus, dispatch, growth, meeting, peer, pool, room, segmentation, stt, up
 from benchmarks.machine import Watch, versions
-from benchmarks.report import RESULTS, CouldNotRun, Findings, Result, show
+from benchmarks.report import RESULTS, CouldNotRun, Findings, Result, show, write_table
 
 # The quietest first: each leaves the machine a little busier for the next.
 BENCHMARKS: dict[str, Callable[[bool], Findings]] = {
     "stt": stt.measure,
     "segmentation": segmentation.measure,
+    "bus": bus.measure,
+    "pool": pool.measure,
     "up": up.measure,
     "dispatch": dispatch.measure,
     "room": room.measure,
     "meeting": meeting.measure,
+    "peer": peer.measure,
+    "growth": growth.measure,
 }
 
 
@@ -39,6 +43,7 @@ def _run(name: str, quick: bool) -> Result:
         quick=quick,
         goals=findings.goals,
         figures=findings.figures,
+        pictures=findings.pictures,
         machine=watch.machine(),
         versions=versions(),
     )
@@ -50,12 +55,14 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="a few rounds, to see that it works; kept only with --out")
     parser.add_argument("--out", type=Path, help=f"folder for the JSON files; {RESULTS.name}/ beside this by default")
+    parser.add_argument("--from", dest="first", choices=BENCHMARKS, help="go on with this one and all after it")
     options = parser.parse_args()
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     out: Path | None = options.out or (None if options.quick else RESULTS)
     console, results, failed = Console(), list[Result](), dict[str, str]()
-    for name in options.names or BENCHMARKS:
+    names = list(BENCHMARKS)
+    for name in options.names or names[names.index(options.first) if options.first else 0 :]:
         console.print(f"{name} …")
         try:
             result = _run(name, options.quick)
@@ -68,6 +75,7 @@ def main() -> int:
             results.append(result)
             if out is not None:
                 result.write(out)
+                write_table(out)
     show(console, results, failed)
     return 1 if failed else 0
 

@@ -17,7 +17,7 @@ from benchmarks.spread import spread
 from benchmarks.stack import Stack, own_stack
 from benchmarks.usage import CpuWatch
 
-MEETINGS = 3
+MEETINGS = 2
 _COMPLETE_S = 60.0
 
 
@@ -119,8 +119,7 @@ async def _measure(meetings: int, script: Script) -> Measured:
         await log.listen(AgentJoined, SttFinal, TranscriptFinal, TranscriptInterim, TranscriptCompleted)
         for number in range(meetings):
             crowd = await _hold(stack, log, f"meeting-{number}", script, measured)
-            spoken = [(line.speaker, *spoken_s(line)) for line in script.lines]
-            lines = [Span(speaker, crowd.began + begins, crowd.began + ends) for speaker, begins, ends in spoken]
+            lines = crowd.lines()
             waits = [_waited(line, alone(line, lines), log, crowd.meeting) for line in lines]
             measured.lines += [waited for waited in waits if waited is not None]
             measured.without_final += waits.count(None)
@@ -128,7 +127,7 @@ async def _measure(meetings: int, script: Script) -> Measured:
 
 
 def measure(quick: bool) -> Findings:
-    """The whole script three times; the goals are for lines that nobody else speaks into."""
+    """The whole script twice; the goals are for lines that nobody else speaks into."""
     script = Script.load()
     measured = asyncio.run(_measure(1, _shortened(script)) if quick else _measure(MEETINGS, script))
     single = [line for line in measured.lines if line.alone]

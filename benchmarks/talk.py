@@ -22,6 +22,7 @@ class Talk(Generic[AnswerT]):
         assert process.stdout is not None
         self._stdin, self._stdout = process.stdin, process.stdout
         self._answers = answers
+        self.pid = process.pid
         self.said: list[AnswerT] = []
         """Everything it has said that was waited for or passed over."""
 
@@ -30,7 +31,11 @@ class Talk(Generic[AnswerT]):
         self._stdin.write(message.model_dump_json().encode() + b"\n")
         await asyncio.wait_for(self._stdin.drain(), _END_S)
         if last:
-            self._stdin.write_eof()
+            self.close_input()
+
+    def close_input(self) -> None:
+        """The child reads the end of its input."""
+        self._stdin.write_eof()
 
     async def until(self, wanted: Callable[[AnswerT], bool], timeout_s: float) -> AnswerT:
         """The next thing said that is wanted. Raises `CouldNotRun` if the child ends, `TimeoutError` if none comes."""
