@@ -22,8 +22,8 @@ from roomscribe_common.reader import EventT, Reader
 from roomscribe_common.settlement import Settlement
 from roomscribe_common.streams import CONSUMER, ConsumerSpec
 
-FETCH_S = 2.0
-"""Longest wait of one fetch; after a restart of NATS the next one starts no later."""
+FETCH_S = 5.0
+"""Longest wait of one fetch; after a restart of NATS the next one starts no later. Each one costs, also when idle."""
 _GRACE_S = 15.0
 
 AnyHandler = Callable[[Any, Delivery], Awaitable[None]]

@@ -34,7 +34,7 @@ class WatchedPull(JetStreamContext.PullSubscription):
         """As nats-py, but a consumer that is gone costs one try a second, and what comes after `stop` goes back."""
         started = time.monotonic()
         try:
-            messages = await super().fetch(batch, timeout, heartbeat or (timeout or 5) / 4)
+            messages = await super().fetch(batch, timeout, heartbeat or (timeout or 5) / 2.5)
         except FetchTimeoutError:
             self._answered()
             raise

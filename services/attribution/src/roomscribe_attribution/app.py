@@ -29,6 +29,6 @@ async def build(service: Service[AttributionSettings]) -> None:
     completion = Completion(service.bus, numbering, Results(service.nc, service.js), waiting)
     service.consume(RESULTS, attribution.final, SttFinal, concurrency=_AT_ONCE)
     service.consume(RESULTS, attribution.gap, SttGap, concurrency=_AT_ONCE)
-    service.consume(MEETINGS, completion.ended, MeetingEnded, concurrency=_AT_ONCE)
+    service.consume(MEETINGS, completion.ended, MeetingEnded, concurrency=2)
     service.subscribe(wildcard(SttInterim), attribution.interim, SttInterim, queue=service.name)
     service.subscribe(wildcard(TranscriptFinal), attribution.published, TranscriptFinal)
