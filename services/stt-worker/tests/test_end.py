@@ -1,5 +1,7 @@
 """Who ends an utterance whose last chunk does not come: the worker, unless the speaker has just gone on."""
 
+import asyncio
+
 import nats.errors
 import pytest
 from nats.aio.msg import Msg
@@ -80,3 +82,24 @@ async def test_what_a_worker_has_ended_takes_no_more_audio_and_stays_truncated_f
     assert first.final.data.truncated
     assert second.final.data.truncated
     assert words(first.final.data.text) == words(second.final.data.text) == spoken["question"].words
+
+
+class Purged(AudioReader):
+    """Audio that another worker has heard out and purged before this one, which stood still, would end it."""
+
+    async def end(self, newest: Msg, last: ChunkHeaders) -> bool:
+        await self._js.purge_stream("AUDIO", subject=self._subject)
+        return await super().end(newest, last)
+
+
+async def test_a_worker_that_comes_back_to_purged_audio_lets_go_of_it(
+    room: Room, moonshine: Moonshine, spoken: dict[str, Spoken]
+) -> None:
+    said = utterance()
+    subject = audio_subject(TENANT, said.meeting_id, said.track.id, said.utterance_id)
+    await room.send(said, *chunks(said, spoken["question"])[:5])
+    hearing = Hearing(said, TENANT, 1, "test", SttModel(provider="test", model="test"))
+    async with asyncio.timeout(30):
+        outcome = await hear(room, moonshine, Purged(room.nc, room.js, subject), hearing)
+    assert outcome.final is not None
+    assert outcome.final.data.truncated

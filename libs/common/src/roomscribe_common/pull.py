@@ -53,10 +53,10 @@ class WatchedPull(JetStreamContext.PullSubscription):
     async def fetch_waiting(self, batch: int, timeout: float) -> list[Msg]:
         """At most `batch` messages of those that are there now and that no other replica asked for; never waits."""
         request = {"batch": batch, "no_wait": True}
-        await self._nc.publish(self._nms, json.dumps(request).encode(), self._deliver)
         messages: list[Msg] = []
         with contextlib.suppress(TimeoutError, nats.errors.Error):
             async with asyncio.timeout(timeout):
+                await self._nc.publish(self._nms, json.dumps(request).encode(), self._deliver)
                 while len(messages) < batch:
                     message = await self._sub.next_msg(timeout=timeout)
                     self._answered()

@@ -30,7 +30,7 @@ FETCH_S = 2.0
 """Below the time after which a lost claim is given anew: a worker that stands still would be given it again."""
 BEAT_S = 1.0
 SILENT_S = 20.0
-AHEAD = 256
+AHEAD = 64
 """Items claimed while every slot is taken, so that they can be put in order; only those that no other worker asked for.
 One of somebody with few is found among so many of somebody with many."""
 LOOK_S = 0.25

@@ -22,6 +22,8 @@ from roomscribe_stt_worker.metrics import Metrics
 from roomscribe_stt_worker.progress import Progress
 from roomscribe_stt_worker.session import LONGEST, Outcome, Session, age_s
 
+_CLAIM_S = 4.0
+"""An item that stood in line for so long in a process that stood still may have been heard by another."""
 SESSION_S = 300.0
 """No utterance takes so long, whatever is done to it; its audio is gone by then."""
 
@@ -72,7 +74,7 @@ class Listener:
         place = _place(event)
         attempt = msg.metadata.num_delivered
         hearing = Hearing(event.data, event.tenant, attempt, self._policy.source, self._stt)
-        if attempt > 1 and await self._results.settled(place):
+        if (attempt > 1 or age_s(msg) > _CLAIM_S) and await self._results.settled(place):
             return "done_before"
         if attempt > self.max_attempts:
             length = await self._results.audio_length(_audio(place))

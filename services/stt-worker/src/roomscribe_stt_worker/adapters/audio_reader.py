@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
 from roomscribe_common.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, MSG_ID
 from roomscribe_common.contracts.audio import ChunkHeaders
 
@@ -83,7 +84,8 @@ class AudioReader:
 
     async def end(self, newest: Msg, last: ChunkHeaders) -> bool:
         """Puts a last chunk behind the newest, so that no speaker adds to it unheard. False if one just has, or the
-        server does not answer."""
+        server does not answer. True also if no audio is left: then somebody else has heard it out.
+        """
         behind = {
             MSG_ID: f"{last.utterance_id}:end",
             EXPECTED_LAST_SUBJECT_SEQUENCE: str(newest.metadata.sequence.stream),
@@ -91,8 +93,17 @@ class AudioReader:
         try:
             await self._js.publish(self._subject, b"", timeout=_SILENT_S, headers=last.to_headers() | behind)
         except nats.errors.Error:
-            return False
+            return await self._is_gone()
         return True
+
+    async def _is_gone(self) -> bool:
+        try:
+            await self._js.get_last_msg(AUDIO, self._subject)
+        except NotFoundError:
+            return True
+        except nats.errors.Error:
+            return False
+        return False
 
     async def _begin(self) -> None:
         config = ConsumerConfig(

@@ -172,7 +172,8 @@ class DecodePool:
             self._decode(running.jobs)
             with self._changed:
                 if running not in self._running:
-                    return  # given up: another thread has its place
+                    self._hung.discard(running.thread)  # it was slow, and another thread has its place
+                    return
                 self._running.remove(running)
 
     def _take(self) -> _Running | None:
