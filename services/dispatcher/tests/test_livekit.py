@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from livekit import api
 from roomscribe_common.contracts.commands import StartMeeting
 from roomscribe_common.contracts.meeting import MeetingSpec, Mode
@@ -73,3 +75,15 @@ async def test_an_unreachable_server_is_named_with_its_setting() -> None:
         await Livekit(NOBODY_THERE, "testkey", SECRET).ping()
     assert unreachable.value.reason == "livekit_unreachable"
     assert NOBODY_THERE in str(unreachable.value)
+
+
+async def test_a_page_that_is_no_answer_of_livekits_is_said_to_be_one() -> None:
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="<html>Down for maintenance</html>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", page)
+    async with TestServer(app) as server:
+        livekit = Livekit(f"ws://{server.host}:{server.port}", "testkey", SECRET)  # pyright: ignore[reportUnknownMemberType]  # untyped there
+        with pytest.raises(LivekitUnusable, match="something else than LiveKit"):
+            await livekit.ping()

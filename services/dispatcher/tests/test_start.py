@@ -185,6 +185,16 @@ async def test_without_livekit_a_start_is_refused_naming_the_setting(dispatcher:
     assert refused.value.problem.status == 503
 
 
+async def test_an_id_of_another_tenants_meeting_is_refused(dispatcher: Start, bench: Bench) -> None:
+    async with dispatcher():
+        await bench.start("planning", meeting_id="weekly")
+        with pytest.raises(ProblemError) as refused:
+            await bench.start("elsewhere", meeting_id="weekly", tenant="globex")
+        assert refused.value.problem.status == 409
+        again = await bench.start("planning", meeting_id="weekly")
+    assert not again.created
+
+
 async def test_a_timeout_that_makes_no_sense_is_refused_by_name(dispatcher: Start, bench: Bench) -> None:
     async with dispatcher():
         with pytest.raises(ProblemError) as refused:

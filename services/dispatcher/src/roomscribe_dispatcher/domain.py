@@ -11,6 +11,10 @@ from roomscribe_common.contracts.meeting import EndReason, MeetingSpec, MeetingS
 from roomscribe_common.ids import Token
 
 _LONGEST_BACKOFF_S: Final = 16.0
+_LATECOMERS: Final = timedelta(minutes=5)
+"""So long after its time a scheduled meeting still waits for the first to come."""
+_AT_ONCE: Final = timedelta(seconds=1)
+"""An agent that finds its room empty says so within it."""
 
 NextStep = Literal["nothing", "issue", "conclude", "give_up", "close_empty"]
 Blocked = Literal["room_taken", "concurrency_limit"]
@@ -143,11 +147,22 @@ def next_step(meeting: Meeting, attended: bool, now: datetime, policy: Policy) -
             return "give_up"
         return "issue" if now >= due_at(meeting, now, policy.join_early_s) else "nothing"
     if meeting.vacant_since is not None:
-        patience = timedelta(seconds=meeting.empty_room_timeout_s)
-        return "close_empty" if now >= meeting.vacant_since + patience else "nothing"
+        return "close_empty" if now >= _empty_until(meeting, meeting.vacant_since) else "nothing"
     if attended or now < _patience_ends(meeting, policy):
         return "nothing"
     return "give_up" if attempts_so_far(meeting, now, policy) >= policy.max_attempts else "issue"
+
+
+def _empty_until(meeting: Meeting, vacant_since: datetime) -> datetime:
+    """How long somebody may still come. LiveKit closes a room that others left just before, under an agent that has
+    come early for a scheduled meeting: so that one waits for its people until well after its time.
+    """
+    patient = vacant_since + timedelta(seconds=meeting.empty_room_timeout_s)
+    join_at = meeting.spec.join_at
+    if join_at is None:
+        return patient
+    nobody_came = vacant_since <= max(join_at, (meeting.joined_at or vacant_since) + _AT_ONCE)
+    return max(patient, join_at + _LATECOMERS) if nobody_came else patient
 
 
 def attempts_so_far(meeting: Meeting, now: datetime, policy: Policy) -> int:
@@ -189,6 +204,7 @@ def joined(meeting: Meeting, agent: AgentRef) -> Meeting:
     return meeting.model_copy(
         update={
             "state": "live",
+            "started_at": begun_at(meeting, agent),
             "epoch": agent.epoch,
             "joined_at": agent.joined_at,
             "room_sid": agent.room_sid,
@@ -197,11 +213,24 @@ def joined(meeting: Meeting, agent: AgentRef) -> Meeting:
     )
 
 
+def begun_at(meeting: Meeting, agent: AgentRef) -> datetime:
+    """Time zero of a meeting with this agent in it: of one whose first job was forgotten with Redis, the same."""
+    return meeting.started_at or meeting.spec.join_at or agent.joined_at
+
+
 def vacated(meeting: Meeting, since: datetime) -> Meeting:
     """Its room closed because nobody is there: nobody is to be sent, until somebody comes or waited long enough."""
     if meeting.over or meeting.vacant_since is not None:
         return meeting
     return meeting.model_copy(update={"vacant_since": since})
+
+
+def brings_back(meeting: Meeting, came_at: datetime) -> bool:
+    """Whether somebody who came then came after the room was vacant: LiveKit's webhooks may be late.
+
+    `came_at` is in whole seconds; who came in the very second of the vacating is left for the watchdog to see.
+    """
+    return meeting.vacant_since is not None and came_at > meeting.vacant_since
 
 
 def returned(meeting: Meeting, at: datetime) -> Meeting:

@@ -21,7 +21,7 @@ from roomscribe_common.contracts.meeting import (
 from roomscribe_common.ids import new_id
 from roomscribe_common.subjects import subject_of
 
-from roomscribe_dispatcher.domain import Meeting, was_scheduled
+from roomscribe_dispatcher.domain import Meeting, begun_at, was_scheduled
 from roomscribe_dispatcher.schedule import lateness
 
 SOURCE: Final = "dispatcher"
@@ -103,7 +103,7 @@ def started(meeting: Meeting, agent: AgentRef) -> MeetingStarted:
         meeting_id=meeting.id,
         room=meeting.spec.room,
         room_sid=agent.room_sid,
-        started_at=meeting.started_at or agent.joined_at,
+        started_at=begun_at(meeting, agent),
         joined_at=agent.joined_at,
         epoch=agent.epoch,
         late_ms=None if late is None else late.ms,

@@ -62,7 +62,7 @@ class Dispatcher:
             log.info("meeting refused", extra={"tenant": command.tenant, "reason": "concurrency_limit"})
             raise found.refusal()
         if found == "foreign":
-            detail = "A meeting that is not yours is in this room; try another room, or again when it has ended."
+            detail = "A meeting that is not yours has this room, or this id; try another, or again when it has ended."
             raise ProblemError.of("room-taken", 409, "The room is taken", detail)
         if found == "stale":
             raise Retryable("the series of this meeting has changed")
@@ -81,6 +81,10 @@ class Dispatcher:
             raise ProblemError.of("meeting-ending", 409, "The room's meeting is ending", detail)
         if not found.over:
             await self._lifecycle.announce(found)  # whoever claimed it may have died before it was said
+        if found.vacant_since is not None and not found.over and not same_key and found.id != command.spec.meeting_id:
+            # Whoever asks for an agent now expects somebody; the meeting as it is would end without one.
+            await self._lifecycle.revive(found, datetime.now(UTC))
+            found = await self._catalog.find(found.tenant, found.id) or found
         return found.view(created=False)
 
     async def end(self, command: EndMeeting) -> Done:
@@ -125,7 +129,10 @@ class Dispatcher:
     async def agent_joined(self, event: AgentJoined, delivery: Delivery) -> None:
         """The meeting is live."""
         meeting = await self._catalog.find(event.tenant, event.data.meeting_id)
-        if meeting is not None:
+        if meeting is not None and meeting.over:
+            # Its job was issued by a replica that stood still while another ended the meeting.
+            await self._lifecycle.expel(meeting)
+        elif meeting is not None:
             await self._joined(meeting, event.data)
 
     async def _joined(self, meeting: Meeting, agent: AgentRef) -> Meeting | None:
@@ -167,7 +174,7 @@ class Dispatcher:
             if meeting is None or meeting.state != "live":
                 continue
             if event.data.event == "participant_joined":
-                if meeting.vacant_since is not None and is_human(event.data.body):
+                if domain.brings_back(meeting, event.data.created_at) and is_human(event.data.body):
                     await self._lifecycle.revive(meeting, event.data.created_at)
             elif meeting.room_sid == event.data.room_sid and not await self._lifecycle.attended(meeting):
                 await self._lifecycle.vacate(meeting, event.data.created_at)

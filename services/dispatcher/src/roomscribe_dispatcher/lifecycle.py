@@ -107,6 +107,11 @@ class Lifecycle:
         with asking_redis():
             return await self._leases.current(meeting.id) is not None
 
+    async def expel(self, meeting: Meeting) -> None:
+        """The meeting is over, and an agent came all the same: it learns that it is stale."""
+        with asking_redis():
+            await self._leases.next_epoch(meeting.id)
+
     async def release(self, meeting: Meeting) -> None:
         """Its present agent is gone, so nobody holds it."""
         with asking_redis():

@@ -17,6 +17,8 @@ from roomscribe_common.contracts.series import SeriesSpec
 _FREQUENCIES: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _PARTS: Final = ("FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYSETPOS", "WKST")
 _MOST: Final = {"INTERVAL": 366, "COUNT": 1000}
+_MOST_OF_A_DAY: Final = 5
+"""No month has more of any weekday."""
 _UNTIL: Final = re.compile(r"\d{8}T\d{6}Z")
 _DAYS_LOOKED_AT: Final = 10_000
 """27 years: longer than any series goes on, and done in a tenth of a second at most."""
@@ -46,10 +48,15 @@ class _Months(tuple[int, ...]):
 
 def occurrences(spec: SeriesSpec, after: datetime) -> Iterator[datetime]:
     """The moments after that one, in order. Raises `BadRecurrence`."""
-    for local in _rule(spec):
-        moment = local.astimezone(UTC)
-        if moment > after:
-            yield moment
+    try:
+        for local in _rule(spec):
+            moment = local.astimezone(UTC)
+            if moment > after:
+                yield moment
+    except BadRecurrence:
+        raise
+    except (IndexError, ValueError, OverflowError) as error:
+        raise BadRecurrence("recurrence", f"cannot be followed: {error}"[:200]) from error
 
 
 def zone(name: str) -> ZoneInfo:
@@ -95,3 +102,13 @@ def _check(text: str) -> None:
         raise BadRecurrence("recurrence", "UNTIL must be in UTC, such as 20271231T230000Z")
     if "UNTIL" in parts and "COUNT" in parts:
         raise BadRecurrence("recurrence", "has COUNT and UNTIL; only one of them may be given")
+    _check_numbered_days(parts)
+
+
+def _check_numbered_days(parts: dict[str, str]) -> None:
+    """The library holds the numbers to be of a month's days, as each rule here has months; beyond, it fails."""
+    numbers = re.findall(r"\d+", parts.get("BYDAY", ""))
+    if numbers and parts["FREQ"] == "YEARLY" and "BYMONTH" not in parts:
+        raise BadRecurrence("recurrence", "a numbered BYDAY in a YEARLY rule needs BYMONTH")
+    if any(int(number[:9]) > _MOST_OF_A_DAY for number in numbers):
+        raise BadRecurrence("recurrence", f"BYDAY has a number above {_MOST_OF_A_DAY}: no occurrence in any month")

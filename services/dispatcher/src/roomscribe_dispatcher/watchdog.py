@@ -54,14 +54,24 @@ class Watchdog:
                 async with asyncio.timeout(_LOOK_S):
                     if await self._store.leads(self._who, 3 * self._every_s):
                         await self._look()
+                    else:
+                        self._forget()
             except LivekitUnusable as error:
                 self._close_looks = _LOOKS_TO_BELIEVE
                 log.warning("rooms not looked at", extra={"reason": error.reason, "detail": str(error)})
             except (Retryable, TimeoutError) as error:
                 log.warning("rooms not looked at", extra={"reason": str(error) or "took too long"})
+            except Exception:  # a boundary: the next look may succeed
+                log.exception("rooms not looked at")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._every_s):
                     await stopping.wait()
+
+    def _forget(self) -> None:
+        """What was seen while another one leads is not known here."""
+        self._seen.clear()
+        self._missing.clear()
+        self._close_looks = _LOOKS_TO_BELIEVE
 
     async def _look(self) -> None:
         live = [each for each in await self._store.wanted() if each.state == "live" and each.ending is None]
@@ -88,6 +98,8 @@ class Watchdog:
                     await self._compare(meeting)
             except (Retryable, LivekitUnusable) as error:
                 log.warning("room not looked into", extra={"reason": error.reason})
+            except Exception:  # a boundary: one room must not stop the others
+                log.exception("room not looked into")
 
     async def _compare(self, meeting: Meeting) -> None:
         now = datetime.now(UTC)
@@ -107,4 +119,5 @@ class Watchdog:
             return
         log.warning("agent is not in its room", extra={"epoch": meeting.epoch})
         del self._missing[meeting.id]
-        await self._lifecycle.replace(meeting, self._seen.get(meeting.id, meeting.joined_at))
+        seen = self._seen.get(meeting.id, meeting.joined_at)
+        await self._lifecycle.replace(meeting, max(seen, meeting.joined_at))  # it may have been an earlier agent

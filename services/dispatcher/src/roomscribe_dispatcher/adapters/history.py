@@ -73,9 +73,12 @@ class History:
         tenant, data = request.tenant, request.data
         started = await self._last(MeetingStarted, tenant, data.meeting_id)
         agent = await self._last(AgentJoined, tenant, data.meeting_id)
-        state: MeetingState = "live" if started else "dispatching"
-        if started is None and data.started_at is None:
-            state = "scheduled"
+        state: MeetingState = "scheduled" if data.started_at is None else "dispatching"
+        started_at = data.started_at
+        if started is not None:
+            state, started_at = "live", started.data.started_at
+        elif agent is not None:  # the dispatcher has yet to hear of it
+            state, started_at = "live", data.started_at or data.join_at or agent.data.joined_at
         if await self._last(MeetingEnded, tenant, data.meeting_id):
             state = "ended"
         elif await self._last(MeetingFailed, tenant, data.meeting_id):
@@ -84,7 +87,7 @@ class History:
             tenant=tenant,
             spec=MeetingSpec.model_validate(data.model_dump(include=set(MeetingSpec.model_fields))),
             requested_at=data.requested_at,
-            started_at=started.data.started_at if started else data.started_at,
+            started_at=started_at,
             empty_room_timeout_s=data.empty_room_timeout_s,
             idempotency_key=data.idempotency_key,
             state=state,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
 from aiohttp import ClientError
+from google.protobuf.message import DecodeError
 from livekit import api
 from roomscribe_common.settings import env_name
 
@@ -21,6 +22,8 @@ _AGAIN_S: Final = 1.0
 _ROOMS_A_REQUEST: Final = 100
 _NO_HUMANS: Final = frozenset({api.ParticipantInfo.Kind.AGENT, api.ParticipantInfo.Kind.EGRESS})
 AGENT_NAME: Final = "Roomscribe"
+UNREADABLE: Final = (DecodeError, AttributeError, ValueError)
+"""What livekit-api raises for an answer that is no LiveKit's: a proxy's page, say."""
 AnswerT = TypeVar("AnswerT")
 
 
@@ -115,6 +118,8 @@ class Livekit:
                 keys = f"{env_name('livekit_api_key')} and {env_name('livekit_api_secret')}"
                 raise LivekitUnusable("livekit_refused", f"{at} does not take the key: check {keys}.") from error
             raise LivekitUnusable("livekit_unreachable", f"{at} answers with status {error.status}.") from error
+        except UNREADABLE as error:
+            raise LivekitUnusable("livekit_unreachable", f"{at} answers with something else than LiveKit.") from error
         except (ClientError, OSError, TimeoutError) as error:
             why = str(error) or f"no answer in {_ANSWER_S:g} s"
             raise LivekitUnusable("livekit_unreachable", f"{at} cannot be reached: {why}.") from error

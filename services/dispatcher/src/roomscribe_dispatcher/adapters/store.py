@@ -20,6 +20,7 @@ READY: Final = f"{PREFIX}ready"
 SERIES: Final = f"{PREFIX}series:"
 KEPT_S: Final = 86_400
 """How long a meeting that is over, and an idempotency key, are remembered."""
+_OWNERS: Final = f"{PREFIX}owner:"
 _WANTED: Final = f"{PREFIX}wanted"
 _MEETINGS: Final = f"{PREFIX}meeting:"
 _COUNTED: Final = f"{PREFIX}counted"
@@ -74,6 +75,7 @@ class MeetingStore:
         ]
         keys = [READY, own, _room_key(meeting.spec.room), _WANTED, idempotency, *_counted(meeting)]
         keys.append(own if series is None else f"{SERIES}{meeting.tenant}:{series}")
+        keys.append(f"{_OWNERS}{meeting.id}")
         with asking_redis():
             reply = cast(list[str], await self._claim(keys, args))
         match reply:

@@ -42,7 +42,7 @@ class SeriesStore:
         own = _key(series.tenant, series.id)
         key = series.idempotency_key
         idempotency = own if key is None else _idempotency_key(series.tenant, key)
-        keys = [READY, own, _NO_ROOM, _WANTED, idempotency, _NO_ROOM, _NO_ROOM, own]
+        keys = [READY, own, _NO_ROOM, _WANTED, idempotency, _NO_ROOM, _NO_ROOM, own, own]
         args = [
             series.tenant,
             series.id,

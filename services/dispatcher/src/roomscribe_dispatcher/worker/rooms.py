@@ -8,6 +8,8 @@ from aiohttp import ClientError
 from livekit import api
 from roomscribe_common.errors import Retryable
 
+from roomscribe_dispatcher.adapters.livekit import UNREADABLE
+
 _ANSWER_S: Final = 5.0
 AnswerT = TypeVar("AnswerT")
 
@@ -41,5 +43,5 @@ async def _asked(call: Awaitable[AnswerT]) -> AnswerT:
     try:
         async with asyncio.timeout(_ANSWER_S):
             return await call
-    except (api.ServerError, ClientError, OSError, TimeoutError) as error:
+    except (api.ServerError, ClientError, OSError, TimeoutError, *UNREADABLE) as error:
         raise Retryable(f"LiveKit did not answer: {type(error).__name__}") from error

@@ -68,6 +68,8 @@ class Rounds:
                     await self._round(time.monotonic() < calm_from or count % _CALM_ROUNDS == 0)
             except (Retryable, TimeoutError) as error:
                 log.warning("rooms not looked at", extra={"error": str(error) or "took too long"})
+            except Exception:  # a boundary: the next round looks again
+                log.exception("rooms not looked at")
             count += 1
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_ROUND_S):
@@ -90,6 +92,8 @@ class Rounds:
                         await self._place(room, dispatch)
             except Retryable as error:
                 log.info("a room's dispatches not looked at", extra={"error": error.reason})
+            except Exception:  # a boundary: one room must not stop the others
+                log.exception("a room's dispatches not looked at")
 
     def _left_behind(self, dispatch: api.AgentDispatch) -> bool:
         """Whether it is ours and had its time to reach a dispatcher."""
