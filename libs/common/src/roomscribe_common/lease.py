@@ -71,12 +71,16 @@ class Leases:
         """Take the meeting for `ttl_s` (the placement of its agent); False if a higher epoch was given."""
         return await self._hold(meeting_id, epoch, ttl_s or self._ttl_s) == epoch
 
-    async def renew(self, meeting_id: str, epoch: int, heard_until: datetime | None = None) -> int:
+    async def renew(
+        self, meeting_id: str, epoch: int, heard_until: datetime | None = None, said_at: datetime | None = None
+    ) -> int:
         """Hold the meeting for another `ttl_s`; returns the epoch in force: a higher one than `epoch` if it is lost.
 
-        `heard_until`: all its agent heard until then is on the bus.
+        `heard_until`: all its agent heard until then is on the bus. `said_at`: now, by the clock that `heard_until` is
+        of; without it the wall clock's, which may have been set back since.
         """
-        said = () if heard_until is None else (f"{_unix_ms(heard_until)} {_unix_ms(datetime.now(UTC))}",)
+        said_at = said_at or datetime.now(UTC)
+        said = () if heard_until is None else (f"{_unix_ms(heard_until)} {_unix_ms(said_at)}",)
         return await self._hold(meeting_id, epoch, self._ttl_s, *said)
 
     async def heard(self, meeting_id: str) -> Heard | None:

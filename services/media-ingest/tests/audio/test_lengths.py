@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from nats.js import JetStreamContext
 from nats.js.api import PubAck
 from roomscribe_common.contracts.audio import ChunkHeaders
 from roomscribe_common.contracts.base import AnyEvent, Participant, Track
@@ -76,6 +77,10 @@ class Checking:
         self._first: dict[str, bytes] = {}
         self.covered: dict[str, list[tuple[int, int]]] = {track: [] for track in sounds}
         self.stored = 0
+
+    @property
+    def js(self) -> JetStreamContext:
+        raise AssertionError("a bus that refuses no sequence is not read")
 
     async def publish(self, event: AnyEvent, /) -> object:
         assert isinstance(event, UtteranceOpened)

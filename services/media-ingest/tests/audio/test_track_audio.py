@@ -6,6 +6,8 @@ import time
 import numpy as np
 import pytest
 from roomscribe_common.bus import Bus
+from roomscribe_common.contracts.base import AnyEvent
+from roomscribe_common.errors import Retryable
 from roomscribe_media_ingest.adapters.track_audio import TrackAudio
 from roomscribe_media_ingest.domain.config import WINDOW
 
@@ -210,6 +212,32 @@ async def test_what_close_gives_up_is_a_gap_from_the_first_word_that_was_not_sen
     assert wholly.data.end_ms - wholly.data.start_ms >= 10 * 96
     assert {gap.data.reason for gap in (partly, wholly)} == {"audio_lost"}
     assert counters.gaps == 2
+
+
+class Unconfirmed(Gate):
+    """A bus that stores work items, and never says so."""
+
+    async def publish(self, event: AnyEvent, /) -> object:
+        await super().publish(event)
+        raise Retryable("the ack was lost")
+
+
+async def test_what_close_gives_up_behind_a_work_item_without_an_ack_leaves_what_was_sent_to_its_final(bus: Bus):
+    unconfirmed = Unconfirmed(bus)
+    unconfirmed.open.set()
+    async with listening(unconfirmed) as (track, speaker):
+        speaker.sentence()
+
+        async def stored() -> bool:
+            return bool(await opened(bus))
+
+        await until(stored)
+        assert not await track.close(0.2)
+        [gap] = track.give_up()
+    [[(_, first)]] = (await chunks(bus)).values()
+    assert gap.data.whole is False
+    assert gap.data.start_ms == len(first) // 16
+    assert gap.data.end_ms >= 10 * 96
 
 
 async def test_close_gives_up_at_its_deadline_and_says_so():

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from nats.js import JetStreamContext
 from nats.js.api import PubAck
 from numpy.typing import NDArray
 from roomscribe_common import connection
@@ -101,6 +102,10 @@ class Speaker:
 class Deaf:
     """A bus that never takes anything."""
 
+    @property
+    def js(self) -> JetStreamContext:
+        raise AssertionError("a bus that refuses no sequence is not read")
+
     async def publish(self, event: AnyEvent, /) -> object:
         raise Retryable("deaf")
 
@@ -113,6 +118,7 @@ class Moody:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self.js = bus.js
         self._asked: set[str] = set()
 
     def _refuse_first(self, message_id: str) -> None:
@@ -134,6 +140,7 @@ class Gate:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self.js = bus.js
         self.open = asyncio.Event()
 
     async def publish(self, event: AnyEvent, /) -> object:

@@ -62,6 +62,12 @@ async def hear(bench: Bench) -> None:
         pass
 
 
+async def turns() -> None:
+    """Lets whoever can go on do so."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def test_the_hole_of_a_lost_epoch_ends_with_the_first_sound(bench: Bench):
     bench.absence.began(bench.now() - timedelta(seconds=4), anybody=True)
     bench.elapsed_s = 1
@@ -127,3 +133,39 @@ async def test_while_absent_it_heard_until_the_beginning(bench: Bench):
     bench.absence.end()
     assert bench.gaps() == [(0, 5)]
     assert bench.absence.heard_until == bench.now()
+
+
+async def test_a_second_loss_before_it_hears_again_makes_one_hole_up_to_the_last_return(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("roomscribe_media_ingest.room.absence._FIRST_SOUND_S", 0.05)
+    bench.absence.began(None, anybody=True)
+    bench.elapsed_s = 4
+    bench.absence.back(bench.now())
+    await turns()
+    bench.elapsed_s = 5
+    bench.absence.away()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await eventually(lambda: bench.heard)
+    bench.absence.began(bench.absence.heard_until, anybody=True)
+    bench.elapsed_s = 8
+    bench.absence.back(bench.now())
+    await eventually(lambda: bench.heard)
+    assert bench.gaps() == [(0, 8)]
+
+
+async def test_a_return_right_after_a_second_loss_has_time_of_its_own_until_the_first_sound(bench: Bench):
+    bench.absence.began(None, anybody=True)
+    bench.elapsed_s = 1
+    bench.absence.back(bench.now())
+    await turns()
+    await hear(bench)
+    bench.absence.began(None, anybody=True)
+    bench.elapsed_s = 3
+    bench.absence.back(bench.now())
+    await turns()
+    bench.elapsed_s = 4
+    await hear(bench)
+    await eventually(lambda: bench.heard)
+    assert bench.gaps() == [(0, 4)]

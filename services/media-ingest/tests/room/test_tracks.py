@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 import numpy as np
+from nats.js import JetStreamContext
 from nats.js.api import PubAck
 from numpy.typing import NDArray
 from roomscribe_common.contracts.base import AnyEvent, Participant, Track
@@ -32,6 +33,10 @@ class Bus:
         self.away = away
         self.opened: list[str] = []
         self.chunks = 0
+
+    @property
+    def js(self) -> JetStreamContext:
+        raise AssertionError("a bus that refuses no sequence is not read")
 
     async def publish(self, event: AnyEvent, /) -> object:
         if self.away:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
+from nats.js import JetStreamContext
 from nats.js.api import PubAck
 from roomscribe_common.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, MSG_ID, WrongSequence
 from roomscribe_common.contracts.base import AnyEvent
@@ -13,6 +14,7 @@ from roomscribe_common.contracts.stt import SttGap
 from roomscribe_common.errors import Permanent, Retryable
 from roomscribe_common.ids import new_id
 
+from roomscribe_media_ingest.adapters.audio_stored import next_stored
 from roomscribe_media_ingest.domain.backlog import Backlog
 from roomscribe_media_ingest.domain.utterance import Outgoing
 
@@ -28,6 +30,11 @@ class AudioBus(Protocol):
 
     With `Nats-Expected-Last-Subject-Sequence`, `publish_bytes` raises `WrongSequence`.
     """
+
+    @property
+    def js(self) -> JetStreamContext:
+        """Where the audio stream can be read."""
+        ...
 
     async def publish(self, event: AnyEvent, /) -> object:
         """Stores an event once."""
@@ -109,6 +116,7 @@ class Publisher:
             await self._send_chunk(head)
             return True
         if head.begun and not head.announced:
+            head.announcing = True
             await self._deliver(lambda: self._bus.publish(head.opened()))
             head.announced = True
             return True
@@ -127,20 +135,32 @@ class Publisher:
 
     async def _send_chunk(self, utterance: Outgoing) -> None:
         chunk = utterance.chunks[0]
-        headers = chunk.headers.to_headers() | {MSG_ID: f"{chunk.headers.utterance_id}:{chunk.headers.seq}"}
-        behind = headers | {EXPECTED_LAST_SUBJECT_SEQUENCE: str(utterance.stored)}
+        message_id = f"{chunk.headers.utterance_id}:{chunk.headers.seq}"
+        behind = {MSG_ID: message_id, EXPECTED_LAST_SUBJECT_SEQUENCE: str(utterance.stored)}
+        headers = chunk.headers.to_headers() | behind
         try:
-            ack = await self._deliver(lambda: self._bus.publish_bytes(utterance.subject, chunk.body, behind))
-        except WrongSequence:
-            # It is there and its ack was lost, or the utterance was ended without it: its id tells. Nobody reads it
-            # behind the end.
             ack = await self._deliver(lambda: self._bus.publish_bytes(utterance.subject, chunk.body, headers))
-            if ack is not None and not ack.duplicate:
-                log.warning("utterance ended by its worker, what follows goes on under a new id")
-                self._backlog.go_on_as(new_id("utt"))
-                return
-        if ack is not None:
-            utterance.stored = ack.seq
+        except WrongSequence as refused:
+            await self._refused(utterance, message_id, refused.actual)
+            return
+        self._stored(utterance, None if ack is None else ack.seq)
+
+    async def _refused(self, utterance: Outgoing, message_id: str, actual: int | None) -> None:
+        """The chunk is there and its ack was lost, or the utterance was ended without it: what is stored tells."""
+        found = await self._deliver(lambda: next_stored(self._bus.js, utterance.subject, utterance.stored))
+        if found is None and actual is not None and actual > utterance.stored:
+            # Refused for a message that cannot be read yet, or any more: the chunk is tried again.
+            await asyncio.sleep(RETRY_S)
+        elif found is None or found.message_id != message_id:
+            log.warning("utterance ended by its worker, what follows goes on under a new id")
+            self._backlog.go_on_as(new_id("utt"))
+        else:
+            self._stored(utterance, found.sequence)
+
+    def _stored(self, utterance: Outgoing, sequence: int | None) -> None:
+        """The next chunk is done with. `sequence`: where it is; None if the bus refused it."""
+        if sequence is not None:
+            utterance.stored = sequence
         self._backlog.sent(utterance)
         self.chunks += 1
 

@@ -68,6 +68,8 @@ class Outgoing:
     closed: bool = False
     begun: bool = False
     """It may be on the bus already."""
+    announcing: bool = False
+    """Its work item may be on the bus."""
     announced: bool = False
     """Its work item is on the bus."""
     stored: int = 0
@@ -144,12 +146,12 @@ class Outgoing:
     def given_up(self) -> SttGap | None:
         """What is said instead of the chunks that were not sent; None if nothing can be heard in them.
 
-        Without its work item the utterance is lost whole. Else what was sent gets its final, cut off where the gap
-        begins.
+        Without its work item the utterance is lost whole. Else, also where the item's ack may be lost, what was sent
+        gets its final, cut off where the gap begins.
         """
         if self.dropped:
             return self.gap()
-        if not self.announced:
+        if not self.announcing:
             name = self.utterance.utterance_id
             return self._gap(place_ms=self.utterance.start_ms, name=name, reason="audio_lost")
         if not any(chunk.body for chunk in self.chunks):

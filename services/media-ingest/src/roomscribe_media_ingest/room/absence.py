@@ -34,6 +34,7 @@ class Absence:
         self._tell = tell
         self._since_ms: float | None = None
         self._back_ms = 0.0
+        self._returns = 0
         self._anybody = False
         self._back = asyncio.Event()
         self._sound = asyncio.Event()
@@ -50,7 +51,12 @@ class Absence:
             now_ms = self._clock.now_ms()
             self._since_ms = now_ms if heard_until is None else min(now_ms, self._ms(heard_until))
         self._anybody = self._anybody or anybody
+        self._back.clear()
         self._sound.clear()
+
+    def away(self) -> None:
+        """The connection is lost: an absence that lasts goes on at least until the agent is `back`."""
+        self._back.clear()
 
     def back(self, first_came: datetime | None) -> None:
         """The agent is in the room. `first_came`: of the people who are there, none if there are not."""
@@ -59,6 +65,7 @@ class Absence:
             self._anybody = True
             self._since_ms = max(self._since_ms, self._ms(first_came))
         self._back_ms = self._clock.now_ms()
+        self._returns += 1
         self._back.set()
 
     def noticing(self, frames: Frames) -> Frames:
@@ -69,12 +76,16 @@ class Absence:
         """Ends each absence, for ever, and calls `heard` after it."""
         while True:
             await self._back.wait()
-            self._back.clear()
+            returns = self._returns
             if self._since_ms is None:
+                self._back.clear()
                 continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_FIRST_SOUND_S):
                     await self._sound.wait()
+            if returns != self._returns or not self._back.is_set():
+                continue  # lost again before it heard: one hole, from the first loss to the last return
+            self._back.clear()
             self.end(self._clock.now_ms() if self._sound.is_set() else self._back_ms)
             heard()
 

@@ -19,7 +19,7 @@ from roomscribe_common.contracts.meeting import EndReason
 from roomscribe_common.contracts.stt import SttEndpoint
 from roomscribe_common.contracts.transcript import TranscriptFinal, TranscriptInterim
 from roomscribe_common.errors import ProblemError
-from roomscribe_common.lease import Leases
+from roomscribe_common.lease import Heard, Leases
 from roomscribe_common.subjects import leave_room, subject_of
 
 from roomscribe_media_ingest.adapters.clock import MeetingClock
@@ -91,7 +91,7 @@ class Meeting:
         self._hears = False
         self._captions = Captions(self._room, tools.tracer)
         ttl_s = tools.settings.ingest_lease_ttl_s
-        self._tenure = Tenure(tools.leases, job.data.meeting_id, job.data.epoch, ttl_s, self._heard_until)
+        self._tenure = Tenure(tools.leases, job.data.meeting_id, job.data.epoch, ttl_s, self._heard)
 
     def leave(self, reason: LeaveReason) -> None:
         """Ends the stay."""
@@ -189,13 +189,14 @@ class Meeting:
                     log.warning("another connection", extra={"epoch": self._job.epoch})
                     self._outbox.put(moved)
 
-    def _heard_until(self) -> datetime | None:
-        """All the agent heard until then is on the bus."""
+    def _heard(self) -> Heard | None:
+        """Until when all the agent heard is on the bus."""
         if not self._hears:
             return None
         unsent_ms = self._scene.tracks.unsent_since_ms
         unsent = [] if unsent_ms is None else [datetime.fromtimestamp(unsent_ms / 1000, UTC)]
-        return min(self._scene.absence.heard_until, *unsent, self._clock.now())
+        now = self._clock.now()
+        return Heard(self._job.epoch, min(self._scene.absence.heard_until, *unsent, now), now)
 
     def _beat(self, event: AnyEvent) -> None:
         self._scene.elsewhere.set()

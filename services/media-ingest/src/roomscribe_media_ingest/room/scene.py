@@ -54,6 +54,7 @@ class Scene:
     def away(self) -> None:
         """LiveKit may be back with the very same connection, of which nobody noticed anything."""
         self._away_at = self.absence.heard_until
+        self.absence.away()
 
     def moved(self) -> None:
         """After a connection that came back as another."""

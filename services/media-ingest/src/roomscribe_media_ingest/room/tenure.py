@@ -4,10 +4,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from datetime import datetime
 
 from redis.exceptions import RedisError
-from roomscribe_common.lease import Leases
+from roomscribe_common.lease import Heard, Leases
 
 log = logging.getLogger(__name__)
 
@@ -16,11 +15,11 @@ class Tenure:
     """One epoch's hold on its meeting. A Redis that cannot be reached loses nothing: only a higher epoch does."""
 
     def __init__(
-        self, leases: Leases, meeting_id: str, epoch: int, ttl_s: float, heard_until: Callable[[], datetime | None]
+        self, leases: Leases, meeting_id: str, epoch: int, ttl_s: float, heard: Callable[[], Heard | None]
     ) -> None:
-        """`heard_until`: all the agent heard until then is on the bus; None before it hears."""
+        """`heard`: until when all the agent heard is on the bus, and now, by the same clock; None before it hears."""
         self._leases = leases
-        self._heard_until = heard_until
+        self._heard = heard
         self._meeting_id = meeting_id
         self._epoch = epoch
         self._every_s = ttl_s / 3
@@ -38,7 +37,9 @@ class Tenure:
             await asyncio.sleep(self._every_s)
 
     async def _renew(self) -> bool:
-        return await self._leases.renew(self._meeting_id, self._epoch, self._heard_until()) == self._epoch
+        heard = self._heard()
+        said = () if heard is None else (heard.until, heard.said_at)
+        return await self._leases.renew(self._meeting_id, self._epoch, *said) == self._epoch
 
     async def _hold(self, asked: Coroutine[None, None, bool]) -> bool:
         try:
