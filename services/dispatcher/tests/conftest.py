@@ -187,9 +187,11 @@ class Bench:
         made = event.new(id=id, source="media-ingest", subject=subject, tenant=TENANT, data=data)
         await self.js.publish(subject, made.to_bytes())
 
-    async def webhook(self, name: str, room: str, room_sid: str, **body: JsonValue) -> datetime:
+    async def webhook(
+        self, name: str, room: str, room_sid: str, at: datetime | None = None, **body: JsonValue
+    ) -> datetime:
         """Returns when LiveKit says it happened."""
-        now = datetime.now(UTC)
+        now = at or datetime.now(UTC)
         data = LivekitEventData(
             event=name,
             livekit_id=new_id("EV"),

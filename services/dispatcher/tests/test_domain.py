@@ -167,6 +167,25 @@ def test_the_first_reason_to_end_stands() -> None:
     assert domain.ending(meeting, "room_closed", after(1), POLICY) == meeting
 
 
+def test_a_scheduled_meeting_whose_room_closed_before_anybody_came_waits_until_well_after_its_time() -> None:
+    sent = domain.attempt(asked(join_at=after(60)), after(57), POLICY)
+    early = domain.joined(sent, agent(joined_at=after(58)))
+    closed = domain.vacated(early, after(58.1))
+    assert next_step(closed, False, after(60 + 299), POLICY) == "nothing"
+    assert next_step(closed, False, after(60 + 300), POLICY) == "close_empty"
+    left = domain.vacated(early, after(150))
+    assert next_step(left, False, after(209), POLICY) == "nothing"
+    assert next_step(left, False, after(210), POLICY) == "close_empty"
+    assert next_step(domain.vacated(live(), after(1)), False, after(61), POLICY) == "close_empty"
+
+
+def test_a_scheduled_meeting_whose_job_was_forgotten_begins_at_its_time() -> None:
+    forgotten, first = asked(join_at=after(60)), agent(joined_at=after(58))
+    found = domain.joined(forgotten, first)
+    assert (found.state, found.started_at) == ("live", after(60))
+    assert events.started(forgotten, first).data.started_at == after(60)
+
+
 @pytest.mark.parametrize("state", ["ended", "failed"])
 def test_what_is_over_stays_over(state: str) -> None:
     meeting = live().model_copy(update={"state": state})

@@ -109,6 +109,30 @@ async def test_a_room_that_emptied_waits_for_somebody_and_no_agent_is_sent_befor
     assert len(await bench.started()) == 1
 
 
+async def test_who_came_before_the_room_emptied_brings_nobody_back(dispatcher: Start, bench: Bench) -> None:
+    async with dispatcher():
+        await bench.start("planning")
+        came_at = datetime.now(UTC)
+        agent = await bench.agent()
+        await agent.leave("room_emptied")
+        await bench.until(bench.settled)
+        await bench.webhook("participant_joined", "planning", ROOM_SID, came_at, participant={"identity": "ada"})
+        await bench.until(lambda: bench.settled("dispatcher-livekit", "LIVEKIT"))
+        assert [job.data.epoch for job in await bench.jobs()] == [1]
+
+
+async def test_a_start_in_a_room_that_had_emptied_brings_its_agent_back(dispatcher: Start, bench: Bench) -> None:
+    async with dispatcher():
+        first = await bench.start("planning")
+        agent = await bench.agent()
+        await agent.leave("room_emptied")
+        await bench.until(bench.settled)
+        assert (await bench.start("planning", meeting_id=first.spec.meeting_id)).epoch == 1, "a repetition asks nothing"
+        again = await bench.start("planning")
+    assert (again.spec.meeting_id, again.created, again.epoch) == (first.spec.meeting_id, False, 2)
+    assert [job.data.epoch for job in await bench.jobs()] == [2]
+
+
 async def test_a_room_that_stays_empty_ends_its_meeting_after_the_meetings_own_time(
     dispatcher: Start, bench: Bench
 ) -> None:

@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,25 @@ async def test_a_redis_that_lost_everything_is_rebuilt_from_the_stream(dispatche
         await agent.leave("empty_room")
         await bench.until_ended(2)
     assert len(await bench.started()) == 1
+
+
+async def test_a_scheduled_meeting_whose_agent_is_there_is_live_after_redis_lost_everything(
+    dispatcher: Start, bench: Bench
+) -> None:
+    join_at = datetime.now(UTC) + timedelta(seconds=2)
+    async with dispatcher(dispatcher_join_early_s=1):
+        scheduled = await bench.start("planning", join_at=join_at)
+        agent = Agent(bench, await bench.until_job(1))
+    await forget(bench)
+    await agent.join()
+    restored = await History(bench.nc, bench.js).meeting("acme", scheduled.spec.meeting_id)
+    assert restored is not None
+    assert (restored.state, restored.started_at, restored.epoch) == ("live", join_at, 1)
+    async with dispatcher():
+        live = await bench.until_state(scheduled.spec.meeting_id, "live")
+        started = await bench.until_started()
+        assert await agent.renew(), "it stays"
+    assert live.started_at == started.data.started_at == join_at
 
 
 async def test_a_rebuild_holds_no_request_of_a_meeting_that_is_over(dispatcher: Start, bench: Bench) -> None:

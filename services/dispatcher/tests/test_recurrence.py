@@ -60,6 +60,8 @@ def test_days_are_those_of_the_zone_and_not_of_utc() -> None:
         ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=1;COUNT=2", ["2026-12-01T09:00", "2027-01-01T09:00"]),
         ("FREQ=WEEKLY;INTERVAL=2;BYDAY=SU,TU;WKST=SU;UNTIL=20261208T090000Z", ["2026-11-22T09:00", "2026-11-24T09:00"]),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;COUNT=1", ["2028-02-29T09:00"]),
+        ("FREQ=YEARLY;BYDAY=MO;COUNT=2", ["2026-11-23T09:00", "2026-11-30T09:00"]),
+        ("FREQ=YEARLY;BYMONTH=1;BYDAY=1MO;COUNT=2", ["2027-01-04T09:00", "2028-01-03T09:00"]),
         ("freq=daily;count=1", ["2026-11-22T09:00"]),
     ],
 )
@@ -92,6 +94,10 @@ BAD = [
     ("FREQ=WEEKLY;BYDAY=XX", "not an RFC 5545 rule"),
     ("FREQ=MONTHLY;BYMONTHDAY=soon", "not an RFC 5545 rule"),
     ("FREQ=MONTHLY;BYSETPOS=999;BYDAY=MO", "not an RFC 5545 rule"),
+    ("FREQ=YEARLY;BYDAY=1MO", "numbered BYDAY in a YEARLY rule needs BYMONTH"),
+    ("FREQ=YEARLY;BYDAY=20MO", "numbered BYDAY in a YEARLY rule needs BYMONTH"),
+    ("FREQ=YEARLY;BYMONTH=12;BYDAY=20MO", "BYDAY has a number above 5"),
+    ("FREQ=MONTHLY;BYDAY=1MO,-20MO", "BYDAY has a number above 5"),
     ("FREQ=DAILY\nEXDATE:20261201T090000Z", "FREQ must be one of"),
     ("DTSTART:19970902T090000\nRRULE:FREQ=DAILY", "unknown part"),
     ("FREQ=DAILY;", "unknown part"),
@@ -104,6 +110,14 @@ def test_a_rule_that_is_no_good_is_refused_saying_why(recurrence: str, why: str)
     with pytest.raises(BadRecurrence, match=why.replace("(", r"\(")) as refused:
         next(occurrences(spec, spec.join_at))
     assert refused.value.field == "recurrence"
+
+
+def test_a_rule_that_runs_past_the_last_year_is_refused() -> None:
+    spec = SeriesSpec.model_construct(
+        recurrence="FREQ=DAILY", time_zone="America/New_York", join_at=datetime(9999, 12, 30, 2, tzinfo=UTC)
+    )
+    with pytest.raises(BadRecurrence, match="cannot be followed"):
+        list(occurrences(spec, spec.join_at))
 
 
 @pytest.mark.parametrize("name", ["Vienna", "Europe", "", "../../etc/passwd", "Europe/Vienna\x00", "x" * 64, "CEST+2?"])

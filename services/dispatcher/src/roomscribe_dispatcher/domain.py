@@ -13,8 +13,10 @@ from roomscribe_common.ids import Token
 _LONGEST_BACKOFF_S: Final = 16.0
 _LATECOMERS: Final = timedelta(minutes=5)
 """So long after its time a scheduled meeting still waits for the first to come."""
-_AT_ONCE: Final = timedelta(seconds=1)
-"""An agent that finds its room empty says so within it."""
+_CLOSES: Final = timedelta(seconds=30)
+"""LiveKit closes a room so long after the last person left (its `departure_timeout`, 20 s) at the latest: a room that
+is vacant so soon after the agent came may have been left before.
+"""
 
 NextStep = Literal["nothing", "issue", "conclude", "give_up", "close_empty"]
 Blocked = Literal["room_taken", "concurrency_limit"]
@@ -161,7 +163,7 @@ def _empty_until(meeting: Meeting, vacant_since: datetime) -> datetime:
     join_at = meeting.spec.join_at
     if join_at is None:
         return patient
-    nobody_came = vacant_since <= max(join_at, (meeting.joined_at or vacant_since) + _AT_ONCE)
+    nobody_came = vacant_since <= max(join_at, (meeting.joined_at or vacant_since) + _CLOSES)
     return max(patient, join_at + _LATECOMERS) if nobody_came else patient
 
 
