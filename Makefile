@@ -1,6 +1,6 @@
 # Everything here runs through uv. A machine without it gets one in .uv/ of this clone; nothing is put into the system.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test check contracts format bench clean
+.PHONY: help setup servers demo test check contracts format bench chaos clean
 
 UV := $(shell if uv --version >/dev/null 2>&1; then echo uv; else echo .uv/bin/uv; fi)
 UV_NEEDED := $(filter .uv/bin/uv,$(UV))
@@ -40,6 +40,10 @@ format: setup ## put the code into shape
 
 bench: servers ## measure what is published, into benchmarks/results/
 	@$(RUN) python -m benchmarks $(ARGS)
+	@$(RUN) python -m benchmarks.capacity --docs docs/capacity.md
+
+chaos: servers ## kill anything at random in real meetings (SECONDS=900 for how long, SEED=7 to play a round again)
+	@$(RUN) python -m tests.chaos --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove what make put here
 	rm -rf .venv .uv

@@ -1,5 +1,6 @@
 """A client of the gateway's `/v1`: what the commands need of it, and its errors in words."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -13,10 +14,18 @@ from roomscribe_common.errors import Problem
 from roomscribe_cli.local.record import StackError, StateFolder, default_state
 
 _RECONNECT_TRIES = 30
+"""In a row, without one event in between."""
+_RECONNECT_WAIT_S = 1.0
+"""As the gateway asks browsers to wait."""
+_PASSING = frozenset({502, 503, 504})
 
 
 class GatewayError(Exception):
     """The gateway refused a call or could not be reached; the message says what to do."""
+
+
+class _Away(Exception):
+    """The gateway is away for a moment, or something it needs is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,32 +128,43 @@ class Gateway:
     async def events(self, meeting: str) -> AsyncIterator[ServerSentEvent]:
         """The meeting's events from its beginning until `end`; resumes where it was cut off."""
         last: str | None = None
-        for _ in range(_RECONNECT_TRIES):
+        tries = 0
+        while tries < _RECONNECT_TRIES:
             headers = {"Last-Event-ID": last} if last else {}
             try:
                 async for event in self._stream(meeting, headers):
-                    last = event.id or last
+                    tries, last = 0, event.id or last
                     yield event
                     if event.event == "end":
                         return
-            except httpx.TransportError:
-                continue
+            except _Away:
+                pass
+            tries += 1
+            await asyncio.sleep(_RECONNECT_WAIT_S)
         raise GatewayError(f"the event stream of {meeting} broke off {_RECONNECT_TRIES} times; is the gateway well?")
 
     async def _stream(self, meeting: str, headers: dict[str, str]) -> AsyncIterator[ServerSentEvent]:
         timeout = httpx.Timeout(30, read=60)
         path = f"/v1/meetings/{meeting}/events"
-        async with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
-            if response.is_error:
-                await response.aread()
-                raise GatewayError(_explained(response))
-            fields: dict[str, str] = {}
-            async for line in response.aiter_lines():
-                if line.startswith(":"):
-                    continue
-                if line:
-                    name, _, value = line.partition(":")
-                    fields[name] = fields[name] + "\n" + value.lstrip() if name in fields else value.lstrip()
-                elif "data" in fields:
-                    yield ServerSentEvent(fields.get("id"), fields.get("event", "message"), json.loads(fields["data"]))
-                    fields = {}
+        try:
+            async with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise (_Away if response.status_code in _PASSING else GatewayError)(_explained(response))
+                async for event in _events_in(response.aiter_lines()):
+                    yield event
+        except httpx.TransportError as error:
+            raise _Away(repr(error)) from error
+
+
+async def _events_in(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:
+    fields: dict[str, str] = {}
+    async for line in lines:
+        if line.startswith(":"):
+            continue
+        if line:
+            name, _, value = line.partition(":")
+            fields[name] = fields[name] + "\n" + value.lstrip() if name in fields else value.lstrip()
+        elif "data" in fields:
+            yield ServerSentEvent(fields.get("id"), fields.get("event", "message"), json.loads(fields["data"]))
+            fields = {}

@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,13 +104,20 @@ class Stacks:
     env: dict[str, str] = field(default_factory=dict[str, str])
     started: list[Up] = field(default_factory=list[Up])
 
-    def up(self, state: str = "state", env: dict[str, str] | None = None) -> Up:
-        """Start one; `wait_ready` tells when it can be used."""
+    def up(
+        self,
+        state: str = "state",
+        env: dict[str, str] | None = None,
+        replicas: str = "",
+        within: Sequence[str] = (),
+    ) -> Up:
+        """Start one; `wait_ready` tells when it can be used. `within`: a program that runs it, with its arguments."""
         path = self.folder / state
         stderr = self.folder / f"up-{len(self.started)}.stderr"
         with stderr.open("w") as errors:
+            up = [sys.executable, "-m", "roomscribe_cli", "up", "--json", "--state", str(path), "--replicas", replicas]
             process = subprocess.Popen(
-                [sys.executable, "-m", "roomscribe_cli", "up", "--json", "--state", str(path)],
+                [*within, *up],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

@@ -19,13 +19,16 @@ def register(app: typer.Typer) -> None:
 def up(
     as_json: Annotated[bool, typer.Option("--json", help="First line on standard output: one JSON object.")] = False,
     state: Annotated[Path | None, typer.Option(help="Folder of this stack's ports, keys, data and logs.")] = None,
+    replicas: Annotated[str, typer.Option(help="How many of a service: stt-worker=2,media-ingest=2")] = "",
 ) -> None:
     """Start the whole stack on this machine and stay; Ctrl-C stops all of it."""
     from roomscribe_cli.local import up as local
     from roomscribe_cli.local.record import StackError, default_state
+    from roomscribe_cli.local.replicas import parse_replicas, process_names
 
     try:
-        local.run(state or default_state(), _show_json if as_json else _show_table)
+        services = process_names(parse_replicas(replicas))
+        local.run(state or default_state(), services, _show_json if as_json else _show_table)
     except StackError as error:
         local.say(str(error))
         raise typer.Exit(1) from error

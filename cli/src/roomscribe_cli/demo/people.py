@@ -18,7 +18,7 @@ from livekit.rtc._proto.room_pb2 import AudioEncoding  # the SDK has no public n
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from roomscribe_cli.demo.script import Line, Script, clip
+from roomscribe_cli.demo.script import Line, Script, clip, spoken_s
 
 RATE = 48_000
 _FRAME = RATE // 50
@@ -37,19 +37,23 @@ class Cast(BaseModel):
     script: Script
 
 
-What = Literal["joined", "began", "left"]
+What = Literal["joined", "began", "speaks", "spoke", "left"]
 
 
 class Happened(BaseModel):
-    """`at` is Unix time. `began`: the script's second 0, once everybody who is there from the start has joined."""
+    """`at` is Unix time. `began`: the script's second 0, once everybody who is there from the start has joined.
+
+    `speaks`, `spoke`: the first and last sound of the script's line number `line`, counted from 1.
+    """
 
     what: What
     at: float
     identity: str = ""
+    line: int = 0
 
 
-def _tell(what: What, at: float, identity: str = "") -> None:
-    print(Happened(what=what, at=at, identity=identity).model_dump_json(), flush=True)
+def _tell(what: What, at: float, identity: str = "", line: int = 0) -> None:
+    print(Happened(what=what, at=at, identity=identity, line=line).model_dump_json(), flush=True)
 
 
 def _frame(noise: np.random.Generator, lines: list[Line], second: float) -> NDArray[np.int16]:
@@ -105,11 +109,25 @@ class Stage:
         lines = self._cast.script.lines_of(identity)
         noise = np.random.default_rng(len(identity))
         second = time.time() - began
+        sounds = self._sounds(identity, second)
         while second < until_s:
             samples = _frame(noise, lines, second)
             await source.capture_frame(rtc.AudioFrame(samples.tobytes(), RATE, 1, _FRAME))
             second += _FRAME / RATE
+            while sounds and sounds[0][0] <= second:
+                _, what, line = sounds.pop(0)
+                _tell(what, time.time(), identity, line)
             await asyncio.sleep(max(0.0, began + second - time.time()))
+
+    def _sounds(self, identity: str, from_s: float) -> list[tuple[float, What, int]]:
+        """When each line of a person begins and ends to sound, from a second of the script on, in order."""
+        sounds: list[tuple[float, What, int]] = []
+        for number, line in enumerate(self._cast.script.lines, 1):
+            begins_s, ends_s = spoken_s(line)
+            if line.speaker == identity and begins_s >= from_s:
+                sounds.append((begins_s, "speaks", number))
+                sounds.append((ends_s, "spoke", number))
+        return sorted(sounds)
 
 
 async def _play(cast: Cast) -> None:

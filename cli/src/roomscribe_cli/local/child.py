@@ -81,12 +81,16 @@ class Child:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._launch.stop_within_s
         while not self._ended.is_set() and (left_s := deadline - loop.time()) > 0:
-            if self.pid is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self.pid, signal.SIGTERM)
+            self.interrupt()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), min(left_s, self._launch.ask_again_s))
         self.kill()
+
+    def interrupt(self) -> None:
+        """Ask it to end once; it is started again."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """End it, and every process of its group, at once."""

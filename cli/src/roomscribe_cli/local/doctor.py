@@ -14,7 +14,7 @@ from roomscribe_common.servers.build import cache_folder, find_go, go_version
 
 from roomscribe_cli.local.leftovers import taken_ports
 from roomscribe_cli.local.plan import readyz
-from roomscribe_cli.local.record import SERVICES, StackError, StackRecord, StateFolder
+from roomscribe_cli.local.record import StackError, StackRecord, StateFolder
 
 _OLDEST_PYTHON = (3, 11)
 _ENOUGH_DISK_BYTES = 2_000_000_000
@@ -109,7 +109,7 @@ def _stack(folder: StateFolder) -> Iterator[Finding]:
     if record is None:
         yield Finding("stack", f"none in {folder.path} yet")
     elif folder.is_running():
-        yield from (_process(name, record, readyz(record.ports[f"{name}-health"])) for name in SERVICES)
+        yield from (_process(name, record, readyz(record.ports[f"{name}-health"])) for name in record.services)
     else:
         taken = ", ".join(f"{port} ({name})" for name, port in taken_ports(record).items())
         cure = "stop what uses them, or use another --state" if taken else ""

@@ -1,9 +1,10 @@
 """What one local stack consists of: the servers, the services, and the environment each gets."""
 
 import json
+import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from roomscribe_common import servers
@@ -12,7 +13,8 @@ from roomscribe_common.servers.ports import LOOPBACK
 
 from roomscribe_cli.local.births import Birth, NurseryBirth, ProgramBirth
 from roomscribe_cli.local.child import Launch
-from roomscribe_cli.local.record import SERVICES, StackRecord, StateFolder
+from roomscribe_cli.local.record import StackRecord, StateFolder
+from roomscribe_cli.local.replicas import service_of
 
 # Ended in this order, each wave within its seconds: first who takes new work, then who makes it, then who finishes it.
 # The seconds are what a service under load may take to bring home what was said; an idle one ends at once.
@@ -25,6 +27,8 @@ STOP_WAVES: tuple[tuple[tuple[str, ...], float], ...] = (
 )
 # LiveKit takes the first SIGTERM for a wish to let people finish their meeting; the second ends it.
 _SERVER_ASK_AGAIN_S = 0.8
+# And a node of rooms takes it for a deploy, in which meetings go on until they end; the second hands them over.
+_ROOMS_ASK_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,17 @@ def named_livekit(environ: Mapping[str, str]) -> Livekit | None:
     return Livekit(url, environ.get("ROOMSCRIBE_LIVEKIT_API_KEY", ""), environ.get("ROOMSCRIBE_LIVEKIT_API_SECRET", ""))
 
 
+def named_database(environ: Mapping[str, str]) -> str | None:
+    """The database that the environment names, if it does; else each service has its own SQLite file."""
+    return environ.get("ROOMSCRIBE_DATABASE_URL") or None
+
+
+def stop_waves(processes: Iterable[str]) -> list[list[str]]:
+    """Which of these end together, in this order."""
+    running = list(processes)
+    return [[name for name in running if service_of(name) in wave] for wave, _ in STOP_WAVES]
+
+
 def service_birth(folder: StateFolder) -> Birth:
     """How services come into being here. A fork after imports is safe on Linux only."""
     return NurseryBirth(folder.path, folder.log("nursery")) if sys.platform == "linux" else ProgramBirth()
@@ -82,10 +97,10 @@ def make_plan(folder: StateFolder, record: StackRecord, programs: dict[ServerNam
         gateway=gateway,
         nats=nats,
         redis=redis,
-        database=_database(folder, "gateway"),
+        database=named_database(os.environ) or _database(folder, "gateway"),
         livekit=livekit,
         servers=[_server(spec, programs[spec.name], folder) for spec in specs],
-        services=[_service(name, record, folder, common, nursery) for name in SERVICES],
+        services=[_service(name, record, folder, common, nursery) for name in record.services],
     )
 
 
@@ -125,25 +140,27 @@ def _server(spec: ServerSpec, program: Program, folder: StateFolder) -> Launch:
 
 
 def _service(name: str, record: StackRecord, folder: StateFolder, common: dict[str, str], birth: Birth) -> Launch:
-    port = record.ports[f"{name}-health"]
-    env = common | {"ROOMSCRIBE_HEALTH_PORT": str(port), "ROOMSCRIBE_DATABASE_URL": _database(folder, name)}
-    if name == "gateway":
+    port, service = record.ports[f"{name}-health"], service_of(name)
+    database = named_database(os.environ) or _database(folder, service)
+    env = common | {"ROOMSCRIBE_HEALTH_PORT": str(port), "ROOMSCRIBE_DATABASE_URL": database}
+    if service == "gateway":
         env |= {
             "ROOMSCRIBE_GATEWAY_HOST": LOOPBACK,
             "ROOMSCRIBE_GATEWAY_PORT": str(record.ports["gateway"]),
             "ROOMSCRIBE_GATEWAY_API_KEYS": json.dumps({record.gateway_key: "local"}),
         }
-    if name == "media-ingest":
+    if service == "media-ingest":
         env["ROOMSCRIBE_INGEST_FLUSH_TIMEOUT_S"] = str(_FLUSH_S)
     return Launch(
         name=name,
         birth=birth,
-        argv=[sys.executable, "-m", f"roomscribe_{name.replace('-', '_')}"],
+        argv=[sys.executable, "-m", f"roomscribe_{service.replace('-', '_')}"],
         env=env,
         log=folder.log(name),
         not_ready=readyz(port),
         folder=folder.path,
         stop_within_s=_seconds_to_stop(name),
+        ask_again_s=_ROOMS_ASK_AGAIN_S if service == "media-ingest" else math.inf,
     )
 
 
@@ -158,4 +175,4 @@ def readyz(port: int) -> Callable[[], str | None]:
 
 
 def _seconds_to_stop(name: str) -> float:
-    return next(seconds for names, seconds in STOP_WAVES if name in names)
+    return next(seconds for services, seconds in STOP_WAVES if service_of(name) in services)

@@ -21,7 +21,7 @@ SERVICES = (
     "usage-metering",
     "gateway",
 )
-_PORTS = ("nats", "redis", "livekit", "livekit-tcp", "livekit-udp", "gateway", *(f"{name}-health" for name in SERVICES))
+_PORTS = ("nats", "redis", "livekit", "livekit-tcp", "livekit-udp", "gateway")
 # `roomscribe ps` looks at the lock for an instant; a stack that starts just then shall not take it for another stack.
 _LOCK_WAIT_S = 1.0
 
@@ -31,31 +31,45 @@ class StackError(Exception):
 
 
 class StackRecord(BaseModel):
-    """STATE/stack.json. Ports and secrets are chosen once; `processes` are those running, by name."""
+    """STATE/stack.json. Ports and secrets are chosen once; `processes` are those running, by name.
+
+    `services`: the names of all service processes, replicas included.
+    """
 
     ports: dict[str, int]
     gateway_key: str
     livekit_key: str
     livekit_secret: str
+    services: list[str] = Field(default_factory=lambda: list(SERVICES))
     processes: dict[str, int] = Field(default_factory=dict)
     written_at: float = 0.0
 
     @classmethod
     def new(cls) -> "StackRecord":
         """Choose ports and secrets."""
-        return cls(
+        record = cls(
             ports=dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True)),
             gateway_key=f"rsk_{secrets.token_urlsafe(24)}",
             livekit_key=f"API{secrets.token_hex(6)}",
             livekit_secret=secrets.token_hex(24),
         )
+        record.run(record.services)
+        return record
+
+    def run(self, services: list[str]) -> None:
+        """These service processes are to run; those that never did get a port."""
+        self.services = services
+        new = [port for name in services if (port := f"{name}-health") not in self.ports]
+        ours = set(self.ports.values())
+        free = [port for port in free_ports(len(new) + len(ours)) if port not in ours]
+        self.ports |= dict(zip(new, free, strict=False))
 
 
 class StateFolder:
     """The folder of one stack."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser().resolve()
+        self.path = path.expanduser().absolute()
         self.logs = self.path / "logs"
         self._record = self.path / "stack.json"
         self._lock = self.path / "up.lock"

@@ -28,6 +28,11 @@ class Supervisor:
         """The present process ids by name."""
         return {name: child.pid for name, child in self._children.items() if child.pid is not None}
 
+    @property
+    def names(self) -> list[str]:
+        """All that it keeps running."""
+        return list(self._children)
+
     def start(self, launches: Sequence[Launch]) -> None:
         """Start these processes; `wait_ready` tells when they can be used."""
         for launch in launches:
@@ -66,6 +71,10 @@ class Supervisor:
                 f"{launch.name} is not ready after {_READY_WITHIN_S:.0f} s ({missing}); "
                 f"the end of {launch.log}:\n{log_tail(launch.log)}"
             ) from None
+
+    def restart(self, name: str) -> None:
+        """Ask a process to end; its successor starts at once."""
+        self._children[name].interrupt()
 
     async def watch(self) -> None:
         """Return only by an error: a supervising task that ends is a defect, and must not go unseen."""

@@ -13,12 +13,15 @@ from types import FrameType
 from roomscribe_common import servers
 from roomscribe_common.servers import MissingServerError, Program, ServerName
 
+from roomscribe_cli.local.disk import DiskWatch
 from roomscribe_cli.local.leftovers import check_ports, end_leftovers
-from roomscribe_cli.local.plan import STOP_WAVES, Plan, make_plan, named_livekit, service_birth
+from roomscribe_cli.local.plan import Plan, make_plan, named_livekit, service_birth, stop_waves
 from roomscribe_cli.local.record import StackError, StackRecord, StateFolder
 from roomscribe_cli.local.supervisor import Supervisor
 
 _PROVISION_WITHIN_S = 30.0
+_NO_SPACE = "insufficient storage"
+"""What NATS says when the disk has no room for what the streams may take."""
 _ONE_WISH_S = 1.0
 """`timeout` and terminals tell the process and its group: two signals within this time are one wish."""
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -32,8 +35,11 @@ def say(text: str) -> None:
         print(f"roomscribe: {text}", file=sys.stderr, flush=True)
 
 
-def run(state: Path, show: Show) -> None:
-    """Run the stack until it is told to end; `show` is called once, when all is ready. Raises StackError."""
+def run(state: Path, services: list[str], show: Show) -> None:
+    """Run the servers and these service processes until told to end; `show` is called once, when all is ready.
+
+    Raises StackError.
+    """
     # Until the event loop takes the signals over, they must unwind what is being done (a build, say).
     for number in _END_SIGNALS:
         signal.signal(number, _unwind)
@@ -42,6 +48,7 @@ def run(state: Path, show: Show) -> None:
         programs = _obtain_programs()
         record = folder.read() or StackRecord.new()
         end_leftovers(record, say)
+        record.run(services)
         check_ports(record)
         _put_last_logs_aside(folder)
         folder.write(record)
@@ -82,7 +89,9 @@ async def _supervise(folder: StateFolder, record: StackRecord, programs: dict[Se
     supervisor = Supervisor(say, changed)
     told_to_end = _end_on_signals(supervisor)
     await nursery.open()
+    disk = DiskWatch(folder.path, say, lambda: supervisor.restart("nats"))
     running = asyncio.create_task(_run_stack(supervisor, plan, lambda: show(plan, record)))
+    watching = asyncio.create_task(disk.run())
     ending = asyncio.create_task(told_to_end.wait())
     try:
         await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -90,9 +99,10 @@ async def _supervise(folder: StateFolder, record: StackRecord, programs: dict[Se
             running.result()
     finally:
         running.cancel()
+        watching.cancel()
         ending.cancel()
         say("stopping")
-        await supervisor.stop([names for names, _ in STOP_WAVES])
+        await supervisor.stop(stop_waves(supervisor.names))
         await nursery.close()
 
 
@@ -128,6 +138,7 @@ async def _run_stack(supervisor: Supervisor, plan: Plan, show: Callable[[], None
 
 async def _provision(nats_url: str) -> None:
     # Imported here, when the servers are already starting: this takes half a second that they need anyway.
+    import nats.errors
     from roomscribe_common import connection, streams
 
     try:
@@ -138,8 +149,11 @@ async def _provision(nats_url: str) -> None:
                 findings = await streams.apply(jetstream)
             finally:
                 await client.close()
-    except (connection.Unreachable, TimeoutError) as error:
-        raise StackError(f"the streams could not be provisioned: {error or 'NATS did not answer in time'}") from error
+    except (connection.Unreachable, TimeoutError, nats.errors.Error) as error:
+        reason = f"{error or 'NATS did not answer in time'}"
+        if _NO_SPACE in reason:
+            reason = f"{reason}. Free some space, or name a state folder on another disk with --state"
+        raise StackError(f"the streams could not be provisioned: {reason}") from error
     for finding in findings:
         if finding.kind == "drift":
             say(f"{finding.what} differs from the table and was left as it is: {finding.detail}")

@@ -1,0 +1,1 @@
+"""Kill anything: real meetings on a real stack, faults, and a judge that looks from outside."""
