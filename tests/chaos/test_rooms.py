@@ -11,7 +11,7 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.faults import At, Done, Faults
 from tests.chaos.judge import gaps_of, holds
 from tests.chaos.speech import in_turn, middle_s
-from tests.chaos.trial import World, agents_in
+from tests.chaos.trial import World, agents_in, agents_of
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -60,7 +60,7 @@ async def _trial(world: World) -> Outcome:
         hit["dispatchers"] = await faults.absent("dispatcher(-2)?", AWAY_S, nobody_dispatches.set)
 
     async with asyncio.TaskGroup() as group:
-        # The second node is away until all four meetings have their agents: so all are on the first.
+        # The second node is away until all have their agents, the replaced one too: so all four are on the first.
         async with faults.gone("media-ingest-2"):
             holding = group.create_task(
                 world.hold_all(
@@ -72,12 +72,18 @@ async def _trial(world: World) -> Outcome:
             )
             for script in (FIRST, *OTHERS):
                 await until(lambda room=script.room: _one_agent(world, room), 60)
+            killed = await agents_of(world.livekit, FIRST.room)
+            await until(lambda: _replaced(world, killed), 60)
         late = group.create_task(_asked_while_nobody_dispatches(world, nobody_dispatches))
     return Outcome(holding.result(), hit["room"], hit["node"], hit["dispatchers"], late.result())
 
 
 async def _one_agent(world: World, room: str) -> bool:
     return await agents_in(world.livekit, room) == 1
+
+
+async def _replaced(world: World, killed: set[str]) -> bool:
+    return bool(await agents_of(world.livekit, FIRST.room) - killed)
 
 
 async def _asked_while_nobody_dispatches(world: World, nobody_dispatches: asyncio.Event) -> list[int]:

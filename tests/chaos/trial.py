@@ -205,7 +205,12 @@ def segment_ids(document: bytes) -> list[str]:
 
 async def agents_in(livekit: api.LiveKitAPI, room: str) -> int:
     """How many agents LiveKit lists in a room; none, if it does not answer."""
-    return sum(member.agent for member in await members(livekit, room) or [])
+    return len(await agents_of(livekit, room))
+
+
+async def agents_of(livekit: api.LiveKitAPI, room: str) -> set[str]:
+    """The connections of these agents."""
+    return {member.sid for member in await members(livekit, room) or [] if member.agent}
 
 
 async def _willing(call: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
