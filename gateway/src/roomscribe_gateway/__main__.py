@@ -5,7 +5,7 @@ import sys
 
 from roomscribe_common import connection
 from roomscribe_common.errors import Retryable
-from roomscribe_common.service import main
+from roomscribe_common.process import main
 from roomscribe_common.settings import BadSettings, load
 
 from roomscribe_gateway.app import build

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from roomscribe_common.errors import FieldError, Problem, ProblemError, Retryable
+from roomscribe_common.errors import FieldError, Problem, ProblemError, Retryable, field_name
 from roomscribe_common.ids import TOKEN_PATTERN
 from starlette.exceptions import HTTPException
 
@@ -47,6 +47,12 @@ def invalid(field: str, detail: str, status: int = 422) -> ProblemError:
     )
 
 
+def key_reused(opened: str) -> ProblemError:
+    """An Idempotency-Key that came before, with another body; `opened` is the id of what it opened."""
+    detail = f"This Idempotency-Key opened {opened} with another body; use a new key."
+    return ProblemError.of("idempotency-key-reused", 409, "Idempotency-Key reused", detail)
+
+
 def install(app: FastAPI) -> None:
     """Makes every error of the application a problem document."""
     app.add_exception_handler(ProblemError, _problem)
@@ -76,8 +82,7 @@ async def _validation(_: Request, error: Exception) -> ProblemResponse:
 
 
 def _field(error: Mapping[str, Any]) -> FieldError:
-    place = [str(part) for part in error["loc"]]
-    name = ".".join(place[1:]) or place[0]
+    name = field_name(error["loc"][1:]) or str(error["loc"][0])
     match error["type"]:
         case "extra_forbidden":
             detail = "unknown field"

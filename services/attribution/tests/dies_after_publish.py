@@ -8,7 +8,8 @@ from roomscribe_attribution.app import build
 from roomscribe_attribution.settings import AttributionSettings
 from roomscribe_common.bus import Bus
 from roomscribe_common.contracts.base import AnyEvent
-from roomscribe_common.service import Service, main
+from roomscribe_common.process import main
+from roomscribe_common.service import Service
 
 
 class LastWords(Bus):

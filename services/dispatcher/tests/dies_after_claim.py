@@ -4,7 +4,7 @@ import os
 import signal
 
 from roomscribe_common.lease import Leases
-from roomscribe_common.service import main
+from roomscribe_common.process import main
 from roomscribe_dispatcher.app import build
 from roomscribe_dispatcher.settings import DispatcherSettings
 

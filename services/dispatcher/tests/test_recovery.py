@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from roomscribe_common.contracts.meeting import MeetingRequested
 from roomscribe_common.errors import ProblemError
 from roomscribe_common.testing.providers import Servers
 from roomscribe_dispatcher.adapters.history import History
+from roomscribe_dispatcher.adapters.told import Told
 
 from .conftest import NOBODY_THERE, Agent, Bench, Start
 
@@ -165,7 +167,7 @@ async def test_a_scheduled_meeting_whose_agent_is_there_is_live_after_redis_lost
         agent = Agent(bench, await bench.until_job(1))
     await forget(bench)
     await agent.join()
-    restored = await History(bench.nc, bench.js).meeting("acme", scheduled.spec.meeting_id)
+    restored = await History(Told(bench.nc, bench.js), bench.js).meeting("acme", scheduled.spec.meeting_id)
     assert restored is not None
     assert (restored.state, restored.started_at, restored.epoch) == ("live", join_at, 1)
     async with dispatcher():
@@ -181,7 +183,7 @@ async def test_a_rebuild_holds_no_request_of_a_meeting_that_is_over(dispatcher: 
             await bench.end((await bench.start(f"room {n}")).spec.meeting_id)
         wanted = await bench.start("planning")
     gc.freeze()  # what is there already need not be looked through each time
-    finding = asyncio.create_task(History(bench.nc, bench.js).wanted())
+    finding = asyncio.create_task(History(Told(bench.nc, bench.js), bench.js).wanted())
     held: list[int] = []
     while not finding.done():
         held.append(sum(isinstance(each, MeetingRequested) for each in gc.get_objects()))
@@ -189,6 +191,19 @@ async def test_a_rebuild_holds_no_request_of_a_meeting_that_is_over(dispatcher: 
     gc.unfreeze()
     assert [meeting.id for meeting in finding.result()] == [wanted.spec.meeting_id]
     assert max(held) < 5
+
+
+async def test_whoever_finds_redis_empty_meanwhile_waits_for_one_rebuild(
+    dispatcher: Start, bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        async with dispatcher(dispatcher_tick_s=10):
+            await bench.start("planning")
+            await forget(bench)
+            caplog.clear()
+            views = await asyncio.gather(*(bench.start(f"room {n}") for n in range(8)))
+    assert all(view.created for view in views)
+    assert [record.msg for record in caplog.records].count("wanted meetings rebuilt") == 1
 
 
 async def test_an_agent_that_died_with_redis_is_followed_by_a_higher_epoch(dispatcher: Start, bench: Bench) -> None:

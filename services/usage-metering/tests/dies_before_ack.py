@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Sequence
 
-from roomscribe_common.service import main
+from roomscribe_common.process import main
 from roomscribe_usage_metering import app
 from roomscribe_usage_metering.adapters.store import EvidenceStore
 from roomscribe_usage_metering.domain.evidence import Record

@@ -19,7 +19,7 @@ from roomscribe_cli.local.births import Ended, Forked, ForkService
 
 # What several services import, and no thread: numpy and onnxruntime start some, and LiveKit's media library does.
 COMMON = (
-    "roomscribe_common.service",
+    "roomscribe_common.process",
     "sqlalchemy.ext.asyncio",
     "aiosqlite",
     "redis.asyncio",

@@ -25,7 +25,7 @@ from roomscribe_gateway.models import (
     Person,
     RoomToken,
 )
-from roomscribe_gateway.problems import documented
+from roomscribe_gateway.problems import documented, key_reused
 from roomscribe_gateway.recent import is_over, request_of
 from roomscribe_gateway.strict import StrictRoute
 
@@ -139,6 +139,5 @@ async def _is_repeat(edge: Edge, asked: StartMeeting, view: MeetingView) -> bool
     if first is None or first.data.idempotency_key != asked.idempotency_key:
         return False
     if view.spec.model_dump(exclude={"meeting_id"}) != asked.spec.model_dump(exclude={"meeting_id"}):
-        detail = f"This Idempotency-Key opened {view.spec.meeting_id} with another body; use a new key."
-        raise ProblemError.of("idempotency-key-reused", 409, "Idempotency-Key reused", detail)
+        raise key_reused(view.spec.meeting_id)
     return True

@@ -9,7 +9,7 @@ from roomscribe_common.ids import TOKEN_PATTERN, new_id
 from roomscribe_common.subjects import END_SERIES, START_SERIES
 
 from roomscribe_gateway.edge import Edge, GivenEdge, Tenant
-from roomscribe_gateway.problems import documented
+from roomscribe_gateway.problems import documented, key_reused
 from roomscribe_gateway.recent import series_of
 from roomscribe_gateway.routes.meetings import IdempotencyKey
 from roomscribe_gateway.series_models import (
@@ -40,8 +40,7 @@ async def open_series(
     command = StartSeries(tenant=tenant, spec=spec, idempotency_key=idempotency_key)
     view = await edge.ask(START_SERIES, command, SeriesView)
     if view.spec.model_dump(exclude={"series_id"}) != spec.model_dump(exclude={"series_id"}):
-        detail = f"This Idempotency-Key opened {view.spec.series_id} with another body; use a new key."
-        raise ProblemError.of("idempotency-key-reused", 409, "Idempotency-Key reused", detail)
+        raise key_reused(view.spec.series_id)
     response.headers["Location"] = SeriesLinks.of(view.spec.series_id).self
     return SeriesDetail.of_view(view)
 

@@ -1,5 +1,7 @@
 """The two families of failure in a handler, and the problem document (RFC 9457) shown to callers."""
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -27,6 +29,11 @@ class FieldError(BaseModel):
 
     field: str
     detail: str
+
+
+def field_name(place: Sequence[int | str]) -> str:
+    """Where pydantic says the error is, with dots between; a bad key of a mapping is named as if it were a field."""
+    return ".".join(str(part) for part in place if part != "[key]")
 
 
 class Problem(BaseModel):

@@ -7,7 +7,8 @@ import sys
 
 from roomscribe_common.contracts.meeting import MeetingEnded
 from roomscribe_common.delivery import Delivery
-from roomscribe_common.service import Service, run_service
+from roomscribe_common.process import run_service
+from roomscribe_common.service import Service
 from roomscribe_common.settings import CommonSettings
 
 

@@ -7,7 +7,8 @@ import asyncio
 import logging
 import sys
 
-from roomscribe_common.service import Service, main
+from roomscribe_common.process import main
+from roomscribe_common.service import Service
 from roomscribe_common.settings import CommonSettings
 
 log = logging.getLogger(__name__)

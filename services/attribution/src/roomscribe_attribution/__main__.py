@@ -1,6 +1,6 @@
 """`python -m roomscribe_attribution`."""
 
-from roomscribe_common.service import main
+from roomscribe_common.process import main
 
 from roomscribe_attribution.app import build
 from roomscribe_attribution.settings import AttributionSettings

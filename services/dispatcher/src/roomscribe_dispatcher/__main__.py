@@ -1,6 +1,6 @@
 """`python -m roomscribe_dispatcher`."""
 
-from roomscribe_common.service import main
+from roomscribe_common.process import main
 
 from roomscribe_dispatcher.app import build
 from roomscribe_dispatcher.settings import DispatcherSettings

@@ -15,6 +15,7 @@ from roomscribe_dispatcher.adapters import redis as redis_adapter
 from roomscribe_dispatcher.adapters.history import History
 from roomscribe_dispatcher.adapters.livekit import Livekit, LivekitUnusable
 from roomscribe_dispatcher.adapters.store import MeetingStore
+from roomscribe_dispatcher.adapters.told import Told
 from roomscribe_dispatcher.catalog import Catalog
 from roomscribe_dispatcher.domain import Policy
 from roomscribe_dispatcher.handlers import Dispatcher
@@ -51,9 +52,10 @@ async def build(service: Service[DispatcherSettings]) -> None:
         settings.dispatcher_max_late_s,
     )
     tick_s = settings.dispatcher_tick_s
-    store, history = MeetingStore(redis, settings.caps), History(service.nc, service.js)
+    told = Told(service.nc, service.js)
+    store, history = MeetingStore(redis, settings.caps), History(told, service.js)
     leases = Leases(redis, policy.placement_s)
-    all_series, series_history = SeriesStore(redis), SeriesHistory(service.nc, service.js)
+    all_series, series_history = SeriesStore(redis), SeriesHistory(told)
     catalog = Catalog(
         store,
         history,

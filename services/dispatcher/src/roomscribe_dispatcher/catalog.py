@@ -1,5 +1,6 @@
 """The meetings, from Redis where it has them and from the stream where it has lost them."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,7 @@ class Catalog:
         self._tick_s = tick_s
         self._join_early_s = join_early_s
         self._first = first
+        self._rebuilding = asyncio.Lock()
 
     async def find(self, tenant: str, meeting_id: str) -> Meeting | None:
         """The meeting; None if no dispatcher was ever asked for it."""
@@ -71,7 +73,7 @@ class Catalog:
         check_at = due_at(meeting, now, self._join_early_s) + claimed_for
         answer = await self._store.claim(meeting, check_at, series_version=series_version)
         if answer == "cold":
-            await self.rebuild()
+            await self.ensure_ready()
             answer = await self._store.claim(meeting, check_at, series_version=series_version)
         if answer == "cold":
             raise Retryable("Redis lost what it was told")
@@ -118,6 +120,18 @@ class Catalog:
 
     async def rebuild(self) -> None:
         """Make the wanted set whole from the stream. What Redis has stays as it is."""
+        async with self._rebuilding:
+            await self._rebuild()
+
+    async def ensure_ready(self) -> None:
+        """Rebuilds if Redis came back empty; whoever asks meanwhile waits for that."""
+        if await self._store.is_ready():
+            return
+        async with self._rebuilding:
+            if not await self._store.is_ready():
+                await self._rebuild()
+
+    async def _rebuild(self) -> None:
         if self._first is not None:
             await self._first()
         wanted = await self._history.wanted()
@@ -125,11 +139,6 @@ class Catalog:
             await self._restore(meeting)
         await self._store.set_ready()
         log.info("wanted meetings rebuilt", extra={"wanted": len(wanted)})
-
-    async def ensure_ready(self) -> None:
-        """Rebuilds if Redis came back empty."""
-        if not await self._store.is_ready():
-            await self.rebuild()
 
     async def _restore(self, meeting: Meeting) -> Meeting:
         now = datetime.now(UTC)

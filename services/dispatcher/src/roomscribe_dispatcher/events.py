@@ -1,9 +1,10 @@
 """The events the dispatcher publishes. Each meeting has at most one of each on its subject, jobs excepted."""
 
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from roomscribe_common.contracts.agent import AgentRef
+from roomscribe_common.contracts.base import AnyEvent, Data
 from roomscribe_common.contracts.dispatch import DispatchJob, DispatchJobData
 from roomscribe_common.contracts.meeting import (
     EndReason,
@@ -25,6 +26,19 @@ from roomscribe_dispatcher.domain import Meeting, begun_at, was_scheduled
 from roomscribe_dispatcher.schedule import lateness
 
 SOURCE: Final = "dispatcher"
+EventT = TypeVar("EventT", bound=AnyEvent)
+
+
+def made(
+    event: type[EventT], tenant: str, about: str, event_id: str, data: Data, time: datetime | None = None
+) -> EventT:
+    """The dispatcher's event about a meeting or a series; `time` is now unless given."""
+    subject = subject_of(event, tenant, about)
+    return event.new(id=event_id, source=SOURCE, subject=subject, tenant=tenant, data=data, time=time)
+
+
+def _of(meeting: Meeting, event: type[EventT], event_id: str, data: Data, time: datetime | None = None) -> EventT:
+    return made(event, meeting.tenant, meeting.id, event_id, data, time)
 
 
 def identity(meeting: Meeting) -> str:
@@ -46,14 +60,7 @@ def requested(meeting: Meeting) -> MeetingRequested:
         empty_room_timeout_s=meeting.empty_room_timeout_s,
         idempotency_key=meeting.idempotency_key,
     )
-    return MeetingRequested.new(
-        id=f"requested:{meeting.id}",
-        source=SOURCE,
-        subject=subject_of(MeetingRequested, meeting.tenant, meeting.id),
-        tenant=meeting.tenant,
-        data=data,
-        time=meeting.requested_at,
-    )
+    return _of(meeting, MeetingRequested, f"requested:{meeting.id}", data, meeting.requested_at)
 
 
 def job(meeting: Meeting, livekit_url: str, token: str, now: datetime) -> DispatchJob:
@@ -73,27 +80,13 @@ def job(meeting: Meeting, livekit_url: str, token: str, now: datetime) -> Dispat
         heard_until=meeting.heard_until,
         anybody_there=meeting.anybody_there,
     )
-    return DispatchJob.new(
-        id=f"job:{meeting.id}:{meeting.epoch}",
-        source=SOURCE,
-        subject=subject_of(DispatchJob, meeting.tenant, meeting.id),
-        tenant=meeting.tenant,
-        data=data,
-        time=now,
-    )
+    return _of(meeting, DispatchJob, f"job:{meeting.id}:{meeting.epoch}", data, now)
 
 
 def delayed(meeting: Meeting, join_at: datetime, reason: str, now: datetime) -> MeetingDelayed:
     """The meeting's time has come, and it has to wait."""
     data = MeetingDelayedData(meeting_id=meeting.id, room=meeting.spec.room, join_at=join_at, at=now, reason=reason)
-    return MeetingDelayed.new(
-        id=f"delayed:{meeting.id}",
-        source=SOURCE,
-        subject=subject_of(MeetingDelayed, meeting.tenant, meeting.id),
-        tenant=meeting.tenant,
-        data=data,
-        time=now,
-    )
+    return _of(meeting, MeetingDelayed, f"delayed:{meeting.id}", data, now)
 
 
 def started(meeting: Meeting, agent: AgentRef) -> MeetingStarted:
@@ -109,13 +102,7 @@ def started(meeting: Meeting, agent: AgentRef) -> MeetingStarted:
         late_ms=None if late is None else late.ms,
         late_reason=None if late is None else late.reason,
     )
-    return MeetingStarted.new(
-        id=f"started:{meeting.id}",
-        source=SOURCE,
-        subject=subject_of(MeetingStarted, meeting.tenant, meeting.id),
-        tenant=meeting.tenant,
-        data=data,
-    )
+    return _of(meeting, MeetingStarted, f"started:{meeting.id}", data)
 
 
 def ended(meeting: Meeting, reason: EndReason, now: datetime) -> MeetingEnded:
@@ -123,24 +110,10 @@ def ended(meeting: Meeting, reason: EndReason, now: datetime) -> MeetingEnded:
     data = MeetingEndedData(
         meeting_id=meeting.id, room=meeting.spec.room, started_at=meeting.started_at, ended_at=now, reason=reason
     )
-    return MeetingEnded.new(
-        id=f"ended:{meeting.id}",
-        source=SOURCE,
-        subject=subject_of(MeetingEnded, meeting.tenant, meeting.id),
-        tenant=meeting.tenant,
-        data=data,
-        time=now,
-    )
+    return _of(meeting, MeetingEnded, f"ended:{meeting.id}", data, now)
 
 
 def failed(meeting: Meeting, reason: str, detail: str, now: datetime) -> MeetingFailed:
     """No agent could be brought into the room."""
     data = MeetingFailedData(meeting_id=meeting.id, room=meeting.spec.room, failed_at=now, reason=reason, detail=detail)
-    return MeetingFailed.new(
-        id=f"failed:{meeting.id}",
-        source=SOURCE,
-        subject=subject_of(MeetingFailed, meeting.tenant, meeting.id),
-        tenant=meeting.tenant,
-        data=data,
-        time=now,
-    )
+    return _of(meeting, MeetingFailed, f"failed:{meeting.id}", data, now)

@@ -25,6 +25,7 @@ from roomscribe_common.subjects import subject_of
 from roomscribe_dispatcher import domain, events, schedule
 from roomscribe_dispatcher.adapters.livekit import Livekit, LivekitUnusable
 from roomscribe_dispatcher.adapters.redis import asking_redis
+from roomscribe_dispatcher.adapters.told import STREAM
 from roomscribe_dispatcher.catalog import Catalog
 from roomscribe_dispatcher.domain import Blocked, Meeting, Policy
 from roomscribe_dispatcher.loss import Loss
@@ -32,7 +33,6 @@ from roomscribe_dispatcher.loss import Loss
 log = logging.getLogger(__name__)
 
 _PUBLISH_S: Final = 3.0
-_STREAM: Final = "MEETINGS"
 _LIVEKIT_AWAY: Final = timedelta(hours=1)
 """A meeting whose LiveKit is away for longer has lost its agent for good."""
 
@@ -59,7 +59,7 @@ class Lifecycle:
 
         Asked before it is said: what a stream refuses, plain subscribers of the subject have heard all the same.
         """
-        if await last(self._js, _STREAM, event.subject) is not None:
+        if await last(self._js, STREAM, event.subject) is not None:
             return
         with contextlib.suppress(WrongSequence):
             await self._bus.publish(event, expected_last_subject_sequence=0, deadline_s=_PUBLISH_S)
@@ -108,7 +108,7 @@ class Lifecycle:
             return await self._leases.current(meeting.id) is not None
 
     async def expel(self, meeting: Meeting) -> None:
-        """The meeting is over, and an agent came all the same: it learns that it is stale."""
+        """The meeting is over: an agent that is there, or comes all the same, learns that it is stale."""
         with asking_redis():
             await self._leases.next_epoch(meeting.id)
 
@@ -225,8 +225,7 @@ class Lifecycle:
         )
 
     async def _close(self, meeting: Meeting, state: MeetingState) -> None:
-        with asking_redis():
-            await self._leases.next_epoch(meeting.id)  # whoever still believes to attend it learns that it does not
+        await self.expel(meeting)  # whoever still believes to attend it
         await self._withdraw_jobs(meeting)
         await self._catalog.change(
             meeting, lambda known: None if known.over else known.model_copy(update={"state": state})

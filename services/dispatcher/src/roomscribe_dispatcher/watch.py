@@ -14,6 +14,7 @@ from roomscribe_dispatcher import domain
 from roomscribe_dispatcher.adapters.history import History
 from roomscribe_dispatcher.adapters.redis import asking_redis
 from roomscribe_dispatcher.adapters.store import MeetingStore
+from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.catalog import Catalog
 from roomscribe_dispatcher.domain import Meeting, Policy
 from roomscribe_dispatcher.handlers import Dispatcher
@@ -79,14 +80,10 @@ class Watch:
         )
 
     async def _tend(self, meeting: Meeting, attended: bool) -> None:
-        with logs.bound(tenant=meeting.tenant, meeting=meeting.id):
-            try:
-                async with self._slots, asyncio.timeout(_ONE_MEETING_S):
-                    await self._act(meeting, attended)
-            except (Retryable, TimeoutError) as error:
-                log.warning("meeting not tended, trying again", extra={"error": str(error) or "took too long"})
-            except Exception:  # a boundary: one meeting must not stop the others
-                log.exception("meeting not tended")
+        about = logs.bound(tenant=meeting.tenant, meeting=meeting.id)
+        with about, one_of_many(log, "meeting not tended, trying again"):
+            async with self._slots, asyncio.timeout(_ONE_MEETING_S):
+                await self._act(meeting, attended)
 
     async def _act(self, meeting: Meeting, attended: bool) -> None:
         if not attended and meeting.joined_at is not None and meeting.vacant_since is None:

@@ -14,6 +14,7 @@ from roomscribe_common.errors import Retryable
 
 from roomscribe_dispatcher.adapters.livekit import Livekit, LivekitUnusable
 from roomscribe_dispatcher.adapters.store import MeetingStore
+from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.domain import Meeting
 from roomscribe_dispatcher.events import identity
 from roomscribe_dispatcher.lifecycle import Lifecycle
@@ -61,8 +62,6 @@ class Watchdog:
                 log.warning("rooms not looked at", extra={"reason": error.reason, "detail": str(error)})
             except (Retryable, TimeoutError) as error:
                 log.warning("rooms not looked at", extra={"reason": str(error) or "took too long"})
-            except Exception:  # a boundary: the next look may succeed
-                log.exception("rooms not looked at")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._every_s):
                     await stopping.wait()
@@ -92,14 +91,9 @@ class Watchdog:
         return zlib.crc32(meeting.id.encode()) % _TURNS == self._turn
 
     async def _look_into(self, meeting: Meeting) -> None:
-        with logs.bound(tenant=meeting.tenant, meeting=meeting.id):
-            try:
-                async with self._slots:
-                    await self._compare(meeting)
-            except (Retryable, LivekitUnusable) as error:
-                log.warning("room not looked into", extra={"reason": error.reason})
-            except Exception:  # a boundary: one room must not stop the others
-                log.exception("room not looked into")
+        with logs.bound(tenant=meeting.tenant, meeting=meeting.id), one_of_many(log, "room not looked into"):
+            async with self._slots:
+                await self._compare(meeting)
 
     async def _compare(self, meeting: Meeting) -> None:
         now = datetime.now(UTC)

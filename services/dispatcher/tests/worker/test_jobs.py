@@ -1,6 +1,5 @@
 """A job's way, from the offer to its final status; LiveKit is played, Redis is real."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -81,7 +80,6 @@ async def test_the_identity_a_job_is_accepted_with_is_that_of_its_meetings_agent
 
 async def until_placed(around: Around) -> None:
     async def placed() -> bool:
-        await asyncio.sleep(0)
         return bool(around.meetings) and around.statuses() == ["JS_RUNNING"]
 
     await until(placed)

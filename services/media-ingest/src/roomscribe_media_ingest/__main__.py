@@ -1,6 +1,6 @@
 """Runs a media-ingest node: `python -m roomscribe_media_ingest`."""
 
-from roomscribe_common.service import main
+from roomscribe_common.process import main
 
 from roomscribe_media_ingest.app import NAME, build
 from roomscribe_media_ingest.settings import IngestSettings

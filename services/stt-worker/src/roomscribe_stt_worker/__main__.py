@@ -1,6 +1,6 @@
 """`python -m roomscribe_stt_worker`."""
 
-from roomscribe_common.service import main
+from roomscribe_common.process import main
 
 from roomscribe_stt_worker.app import build
 from roomscribe_stt_worker.settings import SttSettings

@@ -1,6 +1,6 @@
 """Runs the service: `python -m roomscribe_summarizer`."""
 
-from roomscribe_common.service import main
+from roomscribe_common.process import main
 
 from roomscribe_summarizer.app import NAME, build
 from roomscribe_summarizer.settings import Settings

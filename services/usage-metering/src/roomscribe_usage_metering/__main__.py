@@ -1,6 +1,6 @@
 """Runs the service: `python -m roomscribe_usage_metering`."""
 
-from roomscribe_common.service import main
+from roomscribe_common.process import main
 
 from roomscribe_usage_metering.app import NAME, build
 from roomscribe_usage_metering.settings import Settings

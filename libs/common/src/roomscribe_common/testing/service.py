@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from roomscribe_common.service import Service, SettingsT, running
+from roomscribe_common.process import running
+from roomscribe_common.service import Service, SettingsT
 from roomscribe_common.telemetry import Telemetry
 
 

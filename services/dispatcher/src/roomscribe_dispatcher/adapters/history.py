@@ -1,16 +1,12 @@
 """What the MEETINGS stream says of meetings: the durable truth that Redis is rebuilt from."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final, TypeVar
 
-from nats.aio.client import Client
 from nats.js import JetStreamContext
-from pydantic import ValidationError
 from roomscribe_common.contracts.agent import AgentHeartbeat, AgentJoined, AgentLeft
 from roomscribe_common.contracts.audio import ChunkHeaders
-from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.contracts.meeting import (
     MeetingEnded,
     MeetingFailed,
@@ -20,32 +16,30 @@ from roomscribe_common.contracts.meeting import (
     MeetingState,
 )
 from roomscribe_common.lease import Heard
-from roomscribe_common.stored import last, stored
-from roomscribe_common.subjects import AUDIO_CHUNK, subject_of, wildcard
+from roomscribe_common.stored import last
+from roomscribe_common.subjects import AUDIO_CHUNK
 
+from roomscribe_dispatcher.adapters.told import Told
 from roomscribe_dispatcher.domain import Meeting
 from roomscribe_dispatcher.events import SOURCE
 from roomscribe_dispatcher.loss import Signs
-
-_STREAM: Final = "MEETINGS"
-EventT = TypeVar("EventT", bound=AnyEvent)
 
 
 class History:
     """Reads meetings from the stream. Every call raises `Retryable` when it does not answer."""
 
-    def __init__(self, nc: Client, js: JetStreamContext) -> None:
-        self._nc = nc
+    def __init__(self, told: Told, js: JetStreamContext) -> None:
+        self._told = told
         self._js = js
 
     async def wanted(self) -> list[Meeting]:
         """The meetings that were requested of a dispatcher, and neither ended nor failed."""
         # Those that are over first: of a year's meetings only ids are held, and no request but of those still open.
-        over = {(event.tenant, event.data.meeting_id) async for event in self._all(MeetingEnded)}
-        over.update([(event.tenant, event.data.meeting_id) async for event in self._all(MeetingFailed)])
+        over = {(event.tenant, event.data.meeting_id) async for event in self._told.all(MeetingEnded)}
+        over.update([(event.tenant, event.data.meeting_id) async for event in self._told.all(MeetingFailed)])
         requests = {
             (event.tenant, event.data.meeting_id): event
-            async for event in self._all(MeetingRequested)
+            async for event in self._told.all(MeetingRequested)
             if event.source == SOURCE and (event.tenant, event.data.meeting_id) not in over
         }
         restored = [await self._restored(event) for event in requests.values()]
@@ -53,35 +47,40 @@ class History:
 
     async def meeting(self, tenant: str, meeting_id: str) -> Meeting | None:
         """One meeting; None if no dispatcher was ever asked for it."""
-        request = await self._last(MeetingRequested, tenant, meeting_id)
+        request = await self._told.last(MeetingRequested, tenant, meeting_id)
         return None if request is None or request.source != SOURCE else await self._restored(request)
 
     async def last_left(self, meeting: Meeting) -> AgentLeft | None:
         """The last word of the meeting's last agent that had one."""
-        return await self._last(AgentLeft, meeting.tenant, meeting.id)
+        return await self._told.last(AgentLeft, meeting.tenant, meeting.id)
 
     async def signs(self, meeting: Meeting, said: Heard | None) -> Signs:
         """What is known of the meeting's last agents."""
         left, beat, chunk = await asyncio.gather(
             self.last_left(meeting),
-            self._last(AgentHeartbeat, meeting.tenant, meeting.id),
+            self._told.last(AgentHeartbeat, meeting.tenant, meeting.id),
             last(self._js, "AUDIO", f"{AUDIO_CHUNK}.{meeting.tenant}.{meeting.id}.>"),
         )
         return Signs(left, beat, said, None if chunk is None else _cut_at(chunk.headers))
 
     async def _restored(self, request: MeetingRequested) -> Meeting:
         tenant, data = request.tenant, request.data
-        started = await self._last(MeetingStarted, tenant, data.meeting_id)
-        agent = await self._last(AgentJoined, tenant, data.meeting_id)
+        # Asked again of each that seemed to be wanted: it may have ended since the stream was read.
+        started, agent, ended, failed = await asyncio.gather(
+            self._told.last(MeetingStarted, tenant, data.meeting_id),
+            self._told.last(AgentJoined, tenant, data.meeting_id),
+            self._told.last(MeetingEnded, tenant, data.meeting_id),
+            self._told.last(MeetingFailed, tenant, data.meeting_id),
+        )
         state: MeetingState = "scheduled" if data.started_at is None else "dispatching"
         started_at = data.started_at
         if started is not None:
             state, started_at = "live", started.data.started_at
         elif agent is not None:  # the dispatcher has yet to hear of it
             state, started_at = "live", data.started_at or data.join_at or agent.data.joined_at
-        if await self._last(MeetingEnded, tenant, data.meeting_id):
+        if ended is not None:
             state = "ended"
-        elif await self._last(MeetingFailed, tenant, data.meeting_id):
+        elif failed is not None:
             state = "failed"
         return Meeting(
             tenant=tenant,
@@ -97,20 +96,6 @@ class History:
             joined_at=agent.data.joined_at if agent else None,
             room_sid=agent.data.room_sid if agent else None,
         )
-
-    async def _all(self, event: type[EventT]) -> AsyncIterator[EventT]:
-        async for message in stored(self._nc, _STREAM, wildcard(event)):
-            try:
-                yield event.model_validate_json(message.data)
-            except ValidationError:
-                continue  # nobody could act on it: the consumers dead-letter it
-
-    async def _last(self, event: type[EventT], tenant: str, meeting_id: str) -> EventT | None:
-        message = await last(self._js, _STREAM, subject_of(event, tenant, meeting_id))
-        try:
-            return None if message is None else event.model_validate_json(message.data)
-        except ValidationError:
-            return None
 
 
 def _cut_at(headers: Mapping[str, str]) -> datetime | None:

@@ -18,11 +18,10 @@ from roomscribe_common.contracts.series import (
 )
 from roomscribe_common.errors import FieldError
 from roomscribe_common.ids import Token
-from roomscribe_common.subjects import subject_of
 
 from roomscribe_dispatcher import domain
 from roomscribe_dispatcher.domain import Meeting
-from roomscribe_dispatcher.events import SOURCE
+from roomscribe_dispatcher.events import made
 from roomscribe_dispatcher.recurrence import BadRecurrence, occurrences
 from roomscribe_dispatcher.schedule import FUTURE, PAST, wrong_time
 
@@ -148,27 +147,14 @@ def requested_event(series: Series) -> SeriesRequested:
         empty_room_timeout_s=series.empty_room_timeout_s,
         idempotency_key=series.idempotency_key,
     )
-    return SeriesRequested.new(
-        id=f"series_requested:{series.id}",
-        source=SOURCE,
-        subject=subject_of(SeriesRequested, series.tenant, series.id),
-        tenant=series.tenant,
-        data=data,
-        time=series.requested_at,
-    )
+    event_id = f"series_requested:{series.id}"
+    return made(SeriesRequested, series.tenant, series.id, event_id, data, series.requested_at)
 
 
 def ended_event(series: Series, reason: SeriesEndReason, now: datetime) -> SeriesEnded:
     """The series is over."""
     data = SeriesEndedData(series_id=series.id, room=series.spec.room, ended_at=now, reason=reason)
-    return SeriesEnded.new(
-        id=f"series_ended:{series.id}",
-        source=SOURCE,
-        subject=subject_of(SeriesEnded, series.tenant, series.id),
-        tenant=series.tenant,
-        data=data,
-        time=now,
-    )
+    return made(SeriesEnded, series.tenant, series.id, f"series_ended:{series.id}", data, now)
 
 
 def restored(event: SeriesRequested) -> Series:

@@ -17,6 +17,7 @@ from roomscribe_common.contracts.series import SeriesEndReason
 from roomscribe_common.errors import ProblemError, Retryable
 
 from roomscribe_dispatcher import requests
+from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.catalog import Catalog
 from roomscribe_dispatcher.domain import Meeting
 from roomscribe_dispatcher.handlers import Dispatcher
@@ -100,14 +101,10 @@ class SeriesKeeper:
                     await stopping.wait()
 
     async def _look(self, series: Series) -> None:
-        with logs.bound(tenant=series.tenant, series=series.id):
-            try:
-                async with asyncio.timeout(_ONE_SERIES_S):
-                    await self._tend(series)
-            except (Retryable, TimeoutError) as error:
-                log.warning("series not tended, trying again", extra={"error": str(error) or "took too long"})
-            except Exception:  # a boundary: one series must not stop the others
-                log.exception("series not tended")
+        about = logs.bound(tenant=series.tenant, series=series.id)
+        with about, one_of_many(log, "series not tended, trying again"):
+            async with asyncio.timeout(_ONE_SERIES_S):
+                await self._tend(series)
 
     async def _tend(self, series: Series) -> None:
         if series.ending:
@@ -173,7 +170,7 @@ class SeriesKeeper:
         check_at = datetime.now(UTC) + timedelta(seconds=_CLAIMED_S)
         answer = await self._store.claim(series, check_at)
         if answer == "cold":
-            await self._catalog.rebuild()
+            await self._catalog.ensure_ready()
             answer = await self._store.claim(series, check_at)
         if answer == "cold":
             raise Retryable("Redis lost what it was told")

@@ -1,29 +1,22 @@
 """The series: in Redis, with the scripts of the meetings; and in the MEETINGS stream, which is the truth."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from datetime import datetime
-from typing import Final, Literal, TypeVar, cast
+from typing import Final, Literal, cast
 
-from nats.aio.client import Client
-from nats.js import JetStreamContext
-from pydantic import ValidationError
 from redis.asyncio import Redis
-from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.contracts.series import SeriesEnded, SeriesRequested
-from roomscribe_common.stored import last, stored
-from roomscribe_common.subjects import subject_of, wildcard
 
 from roomscribe_dispatcher.adapters.redis import asking_redis
 from roomscribe_dispatcher.adapters.store import KEPT_S, PREFIX, READY, SERIES, script
+from roomscribe_dispatcher.adapters.told import Told
 from roomscribe_dispatcher.events import SOURCE
 from roomscribe_dispatcher.series.domain import Series, restored
 
 _WANTED: Final = f"{PREFIX}series-wanted"
 _NO_ROOM: Final = f"{PREFIX}no-room"
 """A series takes no room and counts as no agent: its meetings do."""
-_STREAM: Final = "MEETINGS"
 _AT_ONCE: Final = 100
-EventT = TypeVar("EventT", bound=AnyEvent)
 
 
 class SeriesStore:
@@ -114,40 +107,25 @@ class SeriesStore:
 class SeriesHistory:
     """Reads series from the stream. Every call raises `Retryable` when it does not answer."""
 
-    def __init__(self, nc: Client, js: JetStreamContext) -> None:
-        self._nc = nc
-        self._js = js
+    def __init__(self, told: Told) -> None:
+        self._told = told
 
     async def wanted(self) -> list[Series]:
         """The series that were requested of a dispatcher and have not ended."""
-        over = {(event.tenant, event.data.series_id) async for event in self._all(SeriesEnded)}
+        over = {(event.tenant, event.data.series_id) async for event in self._told.all(SeriesEnded)}
         return [
             restored(event)
-            async for event in self._all(SeriesRequested)
+            async for event in self._told.all(SeriesRequested)
             if event.source == SOURCE and (event.tenant, event.data.series_id) not in over
         ]
 
     async def series(self, tenant: str, series_id: str) -> Series | None:
         """One series; None if no dispatcher was ever asked for it."""
-        request = await self._last(SeriesRequested, tenant, series_id)
+        request = await self._told.last(SeriesRequested, tenant, series_id)
         if request is None or request.source != SOURCE:
             return None
-        over = await self._last(SeriesEnded, tenant, series_id) is not None
+        over = await self._told.last(SeriesEnded, tenant, series_id) is not None
         return restored(request).model_copy(update={"state": "ended" if over else "active"})
-
-    async def _all(self, event: type[EventT]) -> AsyncIterator[EventT]:
-        async for message in stored(self._nc, _STREAM, wildcard(event)):
-            try:
-                yield event.model_validate_json(message.data)
-            except ValidationError:
-                continue  # nobody could act on it: the consumers dead-letter it
-
-    async def _last(self, event: type[EventT], tenant: str, series_id: str) -> EventT | None:
-        message = await last(self._js, _STREAM, subject_of(event, tenant, series_id))
-        try:
-            return None if message is None else event.model_validate_json(message.data)
-        except ValidationError:
-            return None
 
 
 def _idempotency_key(tenant: str, key: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from roomscribe_common.contracts.livekit import LivekitEvent
 from roomscribe_common.errors import Retryable
 
+from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.worker import wanted
 from roomscribe_dispatcher.worker.marks import Marks
 from roomscribe_dispatcher.worker.placement import Placement
@@ -16,6 +17,7 @@ from roomscribe_dispatcher.worker.rooms import Rooms
 
 _ARRIVED: Final = "participant_joined"
 """Not `room_started`: a room that is made ahead would use up its one agent before anybody comes."""
+_REMEMBERED: Final = 10_000
 _NOBODY: Final = frozenset({"AGENT", "EGRESS"})
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,8 @@ class Automatic:
         self._placement = placement
         self._marks = marks
         self._rooms = rooms
-        self._known: set[str] = set()
+        self._known: dict[str, None] = {}
+        """Sessions that were attended or have no rule, the newest last."""
 
     async def heard(self, event: LivekitEvent) -> None:
         """A webhook: the quick way. It may be late, so LiveKit is asked for the room; or lost: see `look`."""
@@ -51,10 +54,10 @@ class Automatic:
     async def look(self, rooms: Iterable[api.Room]) -> None:
         """All rooms there are."""
         rooms = list(rooms)
-        self._known &= {room.sid for room in rooms}
         for room in rooms:
             if room.sid not in self._known and room.num_participants:  # LiveKit counts them every 5 s
-                await self._attend(room)
+                with one_of_many(log, "room with a rule not looked at"):
+                    await self._attend(room)
 
     async def _attend(self, room: api.Room) -> None:
         command = wanted.of_rules(self._rules, room, self._tenant)
@@ -65,7 +68,9 @@ class Automatic:
             log.log(logging.INFO if came else logging.WARNING, "room with a rule", extra=extra)
             if placed.outcome in ("full", "failed"):
                 return
-        self._known.add(room.sid)
+        self._known[room.sid] = None
+        if len(self._known) > _REMEMBERED:  # what is forgotten is asked of Redis
+            del self._known[next(iter(self._known))]
 
 
 def _kind(event: LivekitEvent) -> JsonValue:

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from roomscribe_common.contracts.commands import MeetingView, StartMeeting
 from roomscribe_common.errors import ProblemError, Retryable
 
+from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.worker.marks import Marks
 
 log = logging.getLogger(__name__)
@@ -43,18 +44,9 @@ class Placement:
         """`origin` is the dispatch, or the room's session: what is placed once. Raises nothing but cancellation."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            try:
-                async with asyncio.timeout(_TRY_S):
-                    placed, pause_s = _placed(command, await self._start(command)), 0.0
-            except ProblemError as error:
-                placed, pause_s = _refused(error), _AGAIN_S
-            except Retryable as error:
-                placed, pause_s = Placed("failed", error.reason), error.delay_s
-            except TimeoutError:
-                placed, pause_s = Placed("failed", f"not started in {_TRY_S:g} s"), 0.0
-            except Exception:  # a boundary: one dispatch must not stop the others
-                log.exception("dispatch not placed")
-                placed, pause_s = Placed("failed", "an unexpected error, see the dispatcher's log"), _AGAIN_S
+            placed, pause_s = Placed("failed", "an unexpected error, see the dispatcher's log"), _AGAIN_S
+            with one_of_many(log, "dispatch not placed"):
+                placed, pause_s = await self._try(command)
             if placed.outcome != "failed":
                 break
             if time.monotonic() + pause_s >= deadline:
@@ -63,6 +55,18 @@ class Placement:
         if placed.outcome != "full":
             await self.decide(origin)
         return placed
+
+    async def _try(self, command: StartMeeting) -> tuple[Placed, float]:
+        """What came of it, and how long to wait before the next try if that may come to more."""
+        try:
+            async with asyncio.timeout(_TRY_S):
+                return _placed(command, await self._start(command)), 0.0
+        except ProblemError as error:
+            return _refused(error), _AGAIN_S
+        except Retryable as error:
+            return Placed("failed", error.reason), error.delay_s
+        except TimeoutError:
+            return Placed("failed", f"not started in {_TRY_S:g} s"), 0.0
 
     async def decide(self, origin: str) -> None:
         """Nothing is to come of it any more."""

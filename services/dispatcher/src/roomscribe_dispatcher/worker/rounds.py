@@ -10,6 +10,7 @@ from typing import Final
 from livekit import api
 from roomscribe_common.errors import Retryable
 
+from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.domain import Meeting
 from roomscribe_dispatcher.worker import wanted
 from roomscribe_dispatcher.worker.automatic import Automatic
@@ -68,8 +69,6 @@ class Rounds:
                     await self._round(time.monotonic() < calm_from or count % _CALM_ROUNDS == 0)
             except (Retryable, TimeoutError) as error:
                 log.warning("rooms not looked at", extra={"error": str(error) or "took too long"})
-            except Exception:  # a boundary: the next round looks again
-                log.exception("rooms not looked at")
             count += 1
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_ROUND_S):
@@ -86,14 +85,10 @@ class Rounds:
 
     async def _look(self, room: api.Room) -> None:
         async with self._slots:
-            try:
+            with one_of_many(log, "a room's dispatches not looked at"):
                 for dispatch in await self._rooms.dispatches(room.name):
                     if self._left_behind(dispatch) and not await self._marks.decided(dispatch.id):
                         await self._place(room, dispatch)
-            except Retryable as error:
-                log.info("a room's dispatches not looked at", extra={"error": error.reason})
-            except Exception:  # a boundary: one room must not stop the others
-                log.exception("a room's dispatches not looked at")
 
     def _left_behind(self, dispatch: api.AgentDispatch) -> bool:
         """Whether it is ours and had its time to reach a dispatcher."""
