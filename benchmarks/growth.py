@@ -35,8 +35,10 @@ _MODEL = "stt-worker"
 
 
 @asynccontextmanager
-async def _meetings(stack: Stack, log: BusLog, name: str, script: Script, count: int) -> AsyncGenerator[list[People]]:
-    """So many rooms with our agent and people who speak; over when the block is left."""
+async def _meetings(
+    stack: Stack, log: BusLog, name: str, script: Script, count: int
+) -> AsyncGenerator[dict[str, People]]:
+    """So many rooms with our agent and people who speak, by meeting; over when the block is left."""
     async with AsyncExitStack() as ends:
 
         async def begin(number: int) -> tuple[str, People]:
@@ -45,11 +47,11 @@ async def _meetings(stack: Stack, log: BusLog, name: str, script: Script, count:
             await log.first(AgentJoined, meeting, _JOIN_S)
             return meeting, await ends.enter_async_context(people(stack, room, script))
 
-        begun = await asyncio.gather(*(begin(number) for number in range(count)))
-        yield [those for _, those in begun]
-        for meeting, _ in begun:
+        begun = dict(await asyncio.gather(*(begin(number) for number in range(count))))
+        yield begun
+        for meeting in begun:
             await stack.gateway.end(meeting)
-        for meeting, _ in begun:
+        for meeting in begun:
             await log.first(TranscriptCompleted, meeting, _JOIN_S)
         await stack.at_rest()
         log.forget()
@@ -74,24 +76,24 @@ async def _load(stack: Stack, log: BusLog, step: Step, count: int, window_s: flo
     length_s, name, rooms = window_s + _SLACK_S, step.name, step.rooms
     script = scene(name, step.each, step.each, length_s, step.pause_s)
     async with _meetings(stack, log, name, script, rooms) as crowd:
-        began = max(those.began for those in crowd)
+        began = max(those.began for those in crowd.values())
         await asyncio.sleep(max(0.0, began + _SETTLED_S - time.time()))
-        attended = {key: pid for key, pid in stack.processes().items() if _attends(key)}
+        attended = {key: pid for key, pid in stack.processes().items() if key in map(_room_process, crowd)}
         watch, at = CpuWatch({**stack.ready.processes, **attended}), time.monotonic()
         await asyncio.sleep(window_s / 2)
         services = {key: [pid] for key, pid in stack.ready.processes.items() if key not in SERVERS}
         memory = await asyncio.to_thread(_memory, {**services, "rooms": list(attended.values())})
         await asyncio.sleep(max(0.0, window_s - (time.monotonic() - at)))
         used, took = watch.used_s(), time.monotonic() - at
-        for those in crowd:
+        for those in crowd.values():
             await those.over()
-    cores = {key: value / took for key, value in used.items() if not _attends(key)}
-    cores["rooms"] = sum(value for key, value in used.items() if _attends(key)) / took
+    cores = {key: value / took for key, value in used.items() if key not in attended}
+    cores["rooms"] = sum(used[key] for key in attended) / took
     return Load(count=count, cores=cores, memory_mb=memory)
 
 
-def _attends(process: str) -> bool:
-    return process.startswith("room-") and not process.startswith("room-warm")
+def _room_process(meeting: str) -> str:
+    return f"room-{meeting}"
 
 
 def _memory(pids: dict[str, list[int]]) -> dict[str, float]:
@@ -120,7 +122,7 @@ async def _measure(counts: Sequence[int], window_s: float, waves: int) -> Grown:
         script = scene("wave", 1, 1, _WAVE_S, _PAUSE_S)
         for number in range(waves):
             async with _meetings(stack, log, f"wave-{number}", script, size) as crowd:
-                for those in crowd:
+                for those in crowd.values():
                     await those.over()
             await asyncio.sleep(_SETTLE_S)
             # Private memory: what is shared is divided otherwise whenever a room process comes or goes.

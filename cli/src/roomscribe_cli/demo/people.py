@@ -37,12 +37,13 @@ class Cast(BaseModel):
     script: Script
 
 
-What = Literal["joined", "began", "speaks", "spoke", "left"]
+What = Literal["joins", "joined", "began", "speaks", "spoke", "leaves", "left"]
 
 
 class Happened(BaseModel):
     """`at` is Unix time. `began`: the script's second 0, once everybody who is there from the start has joined.
 
+    `joins`, `joined`, and `leaves`, `left`: before and after the SDK was asked to connect, and to disconnect.
     `speaks`, `spoke`: the first and last sound of the script's line number `line`, counted from 1.
     """
 
@@ -85,6 +86,7 @@ class Stage:
 
     async def _stay(self, identity: str, ends_s: float) -> None:
         room = rtc.Room()
+        _tell("joins", time.time(), identity)
         await asyncio.wait_for(room.connect(self._cast.url, self._cast.tokens[identity]), _JOIN_S)
         _tell("joined", time.time(), identity)
         source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
@@ -95,6 +97,7 @@ class Stage:
         await asyncio.wait_for(room.local_participant.publish_track(track, options), _JOIN_S)
         self._here(identity)
         await self._speak(source, identity, await asyncio.wait_for(asyncio.shield(self._began), _JOIN_S), ends_s)
+        _tell("leaves", time.time(), identity)
         await asyncio.wait_for(room.disconnect(), _JOIN_S)
         _tell("left", time.time(), identity)
 
