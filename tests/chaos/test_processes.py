@@ -22,8 +22,7 @@ SCRIPT = in_turn(
 KILLED, HUNG, AWAY = 1, 3, 6
 """The lines in which it happens to the STT workers."""
 LOCKED_S = 8.0
-AWAY_S = 12.0
-"""Long enough for every claim to lapse three times over."""
+AWAY_S = 20.0
 
 
 async def _trial(world: World) -> Evidence:

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.timeout(300)
 
 ROOM_BACK_S = 5.0
 NODE_BACK_S = 10.0
-AWAY_S = 12.0
+NODE_AWAY_S = 12.0
+DISPATCHERS_AWAY_S = 60.0
 ROOM, NODE, DISPATCHERS = 1, 4, 6
 """The lines of the first meeting in which it happens."""
 FIRST = in_turn(
@@ -54,10 +55,10 @@ async def _trial(world: World) -> Outcome:
         hit["room"] = await faults.kill(f"room-{world.meetings[FIRST.room]}")
 
     async def node(faults: Faults) -> None:
-        hit["node"] = await faults.absent("media-ingest", AWAY_S)
+        hit["node"] = await faults.absent("media-ingest", NODE_AWAY_S)
 
     async def dispatchers(faults: Faults) -> None:
-        hit["dispatchers"] = await faults.absent("dispatcher(-2)?", AWAY_S, nobody_dispatches.set)
+        hit["dispatchers"] = await faults.absent("dispatcher(-2)?", DISPATCHERS_AWAY_S, nobody_dispatches.set)
 
     async with asyncio.TaskGroup() as group:
         # The second node is away until all have their agents, the replaced one too: so all four are on the first.
