@@ -1,10 +1,9 @@
 """A meeting's speech-to-text results on a real NATS, and the transcript that comes of them."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from functools import partial
 
 import nats
 import pytest
@@ -35,6 +34,7 @@ from roomscribe_common.service import Service
 from roomscribe_common.stored import stored
 from roomscribe_common.subjects import subject_of, wildcard
 from roomscribe_common.testing.service import running_service
+from roomscribe_common.testing.until import until
 
 TENANT = "acme"
 STARTED = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -186,10 +186,7 @@ class Bench:
         return len(self.heard) >= count
 
     async def until(self, reached: Callable[[], Awaitable[bool]], timeout_s: float = 20.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not await reached():
-            assert time.monotonic() < deadline, "the condition was not reached in time"
-            await asyncio.sleep(0.02)
+        await until(reached, timeout_s)
 
     async def until_segments(self, count: int, meeting: str = "mtg_1") -> list[TranscriptFinal]:
         async def reached() -> bool:
@@ -211,14 +208,20 @@ Running = AbstractAsyncContextManager[Service[AttributionSettings]]
 
 
 @pytest.fixture
-def attribution(streams: str) -> Callable[..., Running]:
-    """Starts a replica: `async with attribution():`."""
+def start_at() -> Callable[..., Running]:
+    """Starts a replica on the NATS of that address: `async with start_at(url, "one"):`."""
 
-    def start(instance: str = "one", **settings: float) -> Running:
-        built = AttributionSettings.model_validate({"nats_url": streams, "instance": instance, **settings})
+    def start(nats_url: str, instance: str = "one", **settings: float) -> Running:
+        built = AttributionSettings.model_validate({"nats_url": nats_url, "instance": instance, **settings})
         return running_service("attribution", built, build)
 
     return start
+
+
+@pytest.fixture
+def attribution(streams: str, start_at: Callable[..., Running]) -> Callable[..., Running]:
+    """Starts a replica: `async with attribution():`."""
+    return partial(start_at, streams)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 from roomscribe_common.bus import MSG_ID
 from roomscribe_common.contracts.base import Participant, Track
 from roomscribe_common.contracts.transcript import TranscriptFinal
+from roomscribe_common.streams import entrance
 from roomscribe_common.subjects import wildcard
 
 from .conftest import Bench, Running, ended, final, gap, interim
@@ -192,8 +193,8 @@ async def test_nonsense_on_a_transcript_does_not_end_it(attribution: Start, benc
     async with attribution():
         await bench.say(final("utt_1"), gap("gap_1", "utt_0"))
         await bench.until(bench.settled)
-        await bench.js.publish("transcript.v1.final.acme.mtg_1", nonsense)
-        await bench.js.publish("transcript.v1.gap.acme.mtg_1", nonsense)
+        await bench.js.publish(entrance("transcript.v1.final.acme.mtg_1"), nonsense)
+        await bench.js.publish(entrance("transcript.v1.gap.acme.mtg_1"), nonsense)
         await bench.say(final("utt_2"), gap("gap_2", "utt_0"))
         await bench.until(bench.settled)
         await bench.say(ended())

@@ -27,6 +27,7 @@ from roomscribe_common.service import Service
 from roomscribe_common.stored import stored
 from roomscribe_common.subjects import audio_subject, subject_of, wildcard
 from roomscribe_common.testing.service import running_service
+from roomscribe_common.testing.until import until
 from roomscribe_stt_worker.app import build_with
 from roomscribe_stt_worker.engines.moonshine import Moonshine
 from roomscribe_stt_worker.engines.protocol import Engine
@@ -187,10 +188,7 @@ class Room:
         return (await self.js.stream_info("AUDIO")).state.consumer_count
 
     async def until(self, reached: Callable[[], Awaitable[bool]], timeout_s: float = 30.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not await reached():
-            assert time.monotonic() < deadline, "the condition was not reached in time"
-            await asyncio.sleep(0.02)
+        await until(reached, timeout_s)
 
     async def until_done(self, timeout_s: float = 30.0) -> None:
         """Every item is settled, and its audio is gone."""

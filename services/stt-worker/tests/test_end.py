@@ -17,7 +17,7 @@ from roomscribe_stt_worker.domain.events import Hearing
 from roomscribe_stt_worker.engines.moonshine import Moonshine
 from roomscribe_stt_worker.metrics import Metrics
 from roomscribe_stt_worker.progress import Progress
-from roomscribe_stt_worker.session import Outcome, Session
+from roomscribe_stt_worker.session import Outcome, Patience, Session
 
 from .conftest import Chunk, Room, Spoken, chunks, utterance, words
 
@@ -37,11 +37,15 @@ class Interrupted(AudioReader):
         return await super().end(newest, last)
 
 
+async def never() -> bool:
+    return False
+
+
 async def hear(room: Room, moonshine: Moonshine, source: AudioReader, said: Hearing) -> Outcome:
     pool = DecodePool(moonshine, 1, Metrics(NoOpMeter("test"), moonshine.provider))
     try:
         async with source:
-            return await Session(said, source, pool, None, Progress(), old_s=-60.0).run()
+            return await Session(said, source, pool, None, Progress(), Patience(-60.0, never)).run()
     finally:
         pool.close()
 

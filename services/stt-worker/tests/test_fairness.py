@@ -161,7 +161,7 @@ async def test_who_gives_up_in_line_or_at_the_front_leaves_no_slot_taken() -> No
     assert (slots.busy, slots.waiting) == (0, 0)
 
 
-async def test_a_closed_line_sends_away_who_stands_in_it() -> None:
+async def test_a_line_that_is_sent_away_gets_no_slot() -> None:
     slots, owner, stay = Slots(1), Owner("a", "m"), asyncio.Event()
 
     async def follow() -> None:
@@ -170,7 +170,7 @@ async def test_a_closed_line_sends_away_who_stands_in_it() -> None:
 
     inside, outside = asyncio.create_task(follow()), asyncio.create_task(follow())
     await settle()
-    slots.close()
+    slots.send_away()
     await settle()
     assert outside.cancelled()
     assert not inside.done()

@@ -73,5 +73,40 @@ async def test_a_malformed_gap_keeps_nobody_from_hearing_the_utterance(
     async with worker():
         await room.send(said, *chunks(said, spoken["answer"]))
         final = await room.final(said, timeout_s=8)
-    assert final.data.attempt == 2
     assert words(final.data.text) == spoken["answer"].words
+
+
+async def test_claims_that_were_given_back_unbegun_are_no_attempts(
+    worker: Start, room: Room, spoken: dict[str, Spoken]
+) -> None:
+    said = utterance()
+    await room.say(said, spoken["answer"])
+    for _ in range(5):
+        await (await claim(room)).nak()
+    async with worker(stt_max_attempts=1):
+        final = await room.final(said)
+    assert final.data.attempt == 1
+    assert words(final.data.text) == spoken["answer"].words
+
+
+async def test_a_worker_that_began_counts_though_it_said_nothing_and_its_successor_makes_a_gap(
+    worker: Start, room: Room, moonshine: Moonshine, spoken: dict[str, Spoken]
+) -> None:
+    said = utterance()
+    await room.say(said, spoken["answer"])
+    item = await claim(room)
+    async with late_listener(room, moonshine) as listener:
+        hearing = asyncio.create_task(listener.hear(item, progress := Progress()))
+
+        async def begun() -> bool:
+            return progress.attempt == 1
+
+        await room.until(begun)
+        hearing.cancel()  # as a kill would
+        await asyncio.wait([hearing])
+    await item.nak()
+    async with worker(stt_max_attempts=1):
+        await room.until_done()
+    [gap] = await room.gaps(said)
+    assert (gap.data.reason, gap.data.whole) == ("stt_failed", True)
+    assert await room.finals(said) == []

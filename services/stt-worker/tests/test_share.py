@@ -60,6 +60,35 @@ async def test_a_crowd_of_one_meeting_does_not_keep_anothers_utterance_in_the_qu
     assert settled.index("quiet") <= 4
 
 
+async def test_what_stands_in_line_goes_to_a_worker_that_comes_later(
+    worker: Start, room: Room, spoken: dict[str, Spoken]
+) -> None:
+    held, waiting = utterance(), [utterance() for _ in range(9)]
+    async with worker(stt_slots=1, stt_threads=1) as full:
+        await room.open(held)
+        pieces = chunks(held, spoken["answer"])
+        talking = asyncio.create_task(room.send(held, *pieces[:-1], every_s=2.0))
+        for one in waiting:
+            await room.say(one, spoken["answer"])
+
+        async def all_in_line() -> bool:
+            return b"roomscribe_stt_slots_waiting 9.0" in full.telemetry.exposition()
+
+        await room.until(all_in_line)
+        async with worker(instance="two", stt_slots=16):
+
+            async def only_the_held_is_left() -> bool:
+                return await room.waiting() == 1
+
+            await room.until(only_the_held_is_left)
+            talking.cancel()
+            await room.send(held, *pieces)
+            await room.until_done()
+    finals = [(await room.finals(one))[0] for one in [held, *waiting]]
+    assert {final.data.attempt for final in finals} == {1}
+    assert all(words(final.data.text) == spoken["answer"].words for final in finals)
+
+
 async def test_two_workers_share_what_waits_and_a_full_one_leaves_it_to_one_with_room(
     worker: Start, room: Room, spoken: dict[str, Spoken]
 ) -> None:

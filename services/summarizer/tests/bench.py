@@ -24,6 +24,7 @@ from roomscribe_common.contracts.transcript import (
 )
 from roomscribe_common.contracts.usage import LlmUsage
 from roomscribe_common.stored import stored
+from roomscribe_common.streams import entrance
 from roomscribe_common.subjects import subject_of
 
 TENANT, ROOM = "acme", "planning"
@@ -97,7 +98,7 @@ class Bench:
     async def say(self, *events: AnyEvent) -> None:
         """Publish without an id, so that no dedupe window stands between a test and a duplicate."""
         for event in events:
-            await self.js.publish(event.subject, event.to_bytes())
+            await self.js.publish(entrance(event.subject), event.to_bytes())
 
     async def minutes(self, meeting: str = "mtg_1") -> list[Minutes]:
         subject = subject_of(Minutes, TENANT, meeting)

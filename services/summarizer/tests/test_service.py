@@ -2,6 +2,8 @@
 
 import json
 
+from roomscribe_common.streams import entrance
+
 from .bench import Bench, completed, final, joined, requested, until
 from .conftest import Start
 from .model_server import ModelServer, Reply
@@ -61,10 +63,10 @@ async def test_nonsense_in_the_streams_does_not_cost_the_meeting_its_minutes(sum
     kinds = (final(1, "Anna", "x"), final(1, "Anna", "x", revision=2), requested("x"), joined("x"))
     async with summarizer():
         for event in kinds:
-            await bench.js.publish(event.subject, b'{"id": "x"}')
+            await bench.js.publish(entrance(event.subject), b'{"id": "x"}')
         # Its number is the last, so that whoever waits to see it waits for ever.
         unreadable = final(len(LINES) + 1, "Anna", "x").to_bytes().replace(b'"text"', b'"words_of"')
-        await bench.js.publish(kinds[0].subject, unreadable)
+        await bench.js.publish(entrance(kinds[0].subject), unreadable)
         await bench.say(*(final(number, *line) for number, line in enumerate(LINES, 1)), completed(len(LINES) + 1))
         [minutes] = await bench.until_minutes()
     assert [one.text for one in minutes.data.decisions] == ["Let's go with option B."]

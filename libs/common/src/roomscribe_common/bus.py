@@ -22,6 +22,7 @@ from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.errors import Permanent, ProblemError, Retryable
 from roomscribe_common.reader import EventT, Reader
 from roomscribe_common.registry import BY_TYPE
+from roomscribe_common.streams import entrance
 
 log = logging.getLogger(__name__)
 
@@ -98,12 +99,12 @@ class Bus:
         """As `publish`, for a message that is no event (audio). `headers` must hold `Nats-Msg-Id`."""
         assert MSG_ID in headers, "each message has an id"
         telemetry.inject(headers)
-        delay_s = _FIRST_RETRY_S
+        entry, delay_s = entrance(subject), _FIRST_RETRY_S
         try:
             async with asyncio.timeout(deadline_s):
                 while True:
                     try:
-                        return await self.js.publish(subject, payload, timeout=_ACK_TIMEOUT_S, headers=headers)
+                        return await self.js.publish(entry, payload, timeout=_ACK_TIMEOUT_S, headers=headers)
                     except nats.errors.Error as error:
                         _raise_unless_passing(error, subject, headers)
                         log.warning("publish retried", extra={"subject": telemetry.label(subject), "error": str(error)})

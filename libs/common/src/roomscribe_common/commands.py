@@ -6,7 +6,7 @@ from typing import TypeVar
 import nats.errors
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from roomscribe_common.errors import FieldError, Problem, ProblemError
+from roomscribe_common.errors import FieldError, Problem, ProblemError, field_name
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _REPLY: TypeAdapter[dict[str, object]] = TypeAdapter(dict[str, object])
@@ -23,7 +23,7 @@ def read_request(payload: bytes, request: type[ModelT]) -> ModelT:
         return request.model_validate_json(payload)
     except ValidationError as error:
         fields = [
-            FieldError(field=".".join(str(p) for p in e["loc"]) or "body", detail=e["msg"])
+            FieldError(field=field_name(e["loc"]) or "body", detail=e["msg"])
             for e in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         detail = "; ".join(f"{f.field}: {f.detail}" for f in fields[:5])

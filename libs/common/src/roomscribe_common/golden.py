@@ -160,6 +160,7 @@ def messages_markdown() -> str:
         "|---|---|---|---|---|",
         *rows,
         "| `audio.v1.chunk.<tenant>.<meeting>.<track>.<utterance>` | AUDIO | media-ingest | stt-worker | internal |",
+        "| `audio.v1.begun.<tenant>.<meeting>.<track>.<utterance>` | AUDIO | stt-worker | stt-worker | internal |",
         "",
         "Audio chunks are raw 16-bit little-endian mono PCM at 16 kHz; their headers are in `contracts/audio.py`.",
     ]

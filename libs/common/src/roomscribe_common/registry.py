@@ -5,6 +5,7 @@ from typing import Literal
 
 from roomscribe_common.contracts.agent import AgentHeartbeat, AgentJoined, AgentLeft
 from roomscribe_common.contracts.base import AnyEvent
+from roomscribe_common.contracts.billing import AnomalyFound, BudgetReached, DriftFound, InvoiceIssued, QuotaReached
 from roomscribe_common.contracts.dead import DeadLetter
 from roomscribe_common.contracts.dispatch import DispatchJob
 from roomscribe_common.contracts.insight import Minutes
@@ -30,7 +31,7 @@ from roomscribe_common.contracts.transcript import (
     TranscriptRevised,
 )
 from roomscribe_common.contracts.usage import LlmUsage, MeetingUsage
-from roomscribe_common.subjects import AUDIO_CHUNK, COMMANDS
+from roomscribe_common.subjects import AUDIO_BEGUN, AUDIO_CHUNK, COMMANDS
 
 Service = Literal[
     "dispatcher", "media-ingest", "stt-worker", "attribution", "summarizer", "usage-metering", "gateway", "any"
@@ -94,6 +95,11 @@ MESSAGES: tuple[Message, ...] = (
     Message(Minutes, "INSIGHTS", ("summarizer",), ("gateway", "summarizer")),
     Message(LlmUsage, "USAGE", ("summarizer",), ("usage-metering",)),
     Message(MeetingUsage, "USAGE", ("usage-metering",), ("gateway",)),
+    Message(InvoiceIssued, "BILLING", ("usage-metering",), ()),
+    Message(BudgetReached, "BILLING", ("usage-metering",), ()),
+    Message(QuotaReached, "BILLING", ("usage-metering",), ()),
+    Message(AnomalyFound, "BILLING", ("usage-metering",), ()),
+    Message(DriftFound, "BILLING", ("usage-metering",), ()),
     Message(LivekitEvent, "LIVEKIT", ("gateway",), ("dispatcher", "usage-metering"), public=False),
     Message(DeadLetter, "DEAD_LETTERS", ("any",), ()),
 )
@@ -109,7 +115,7 @@ def template(subject: str) -> str:
     kind = ".".join(subject.split(".")[:3])
     if kind in BY_TYPE:
         return BY_TYPE[kind].subject
-    if kind == AUDIO_CHUNK:
+    if kind in (AUDIO_CHUNK, AUDIO_BEGUN):
         return kind
     command = ".".join(subject.split(".")[:4])
     return command if command in COMMANDS else "unknown"

@@ -1,7 +1,7 @@
 """Every stream and durable consumer, as data, and the one provisioner that makes them. Services declare nothing."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from nats.js import JetStreamContext
@@ -10,16 +10,18 @@ from nats.js.api import (
     ConsumerConfig,
     DeliverPolicy,
     DiscardPolicy,
+    RePublish,
     RetentionPolicy,
     StorageType,
     StreamConfig,
+    SubjectTransform,
 )
 from nats.js.errors import NotFoundError
 
 _MIB = 1024 * 1024
-_HOUR_S = 3600.0
-_DAY_S = 24 * _HOUR_S
+_DAY_S = 24 * 3600.0
 _LONG_S = 400 * _DAY_S
+_OFFERED = "offered."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,18 @@ class StreamSpec:
     max_bytes: int | None = None
     max_msg_bytes: int = _MIB
     duplicate_window_s: float = 120.0
+    offered: bool = False
+    """Plain subscribers hear only what the stream took, in its order, from the server itself: see `entrance`."""
 
     def config(self, replicas: int) -> StreamConfig:
         """What the server is told."""
+        domain = self.subjects[0].split(".")[0] + ".>"
         return StreamConfig(
             name=self.name,
             description=self.description,
-            subjects=list(self.subjects),
+            subjects=[_OFFERED + subject if self.offered else subject for subject in self.subjects],
+            subject_transform=SubjectTransform(src=f"{_OFFERED}>", dest=">") if self.offered else None,
+            republish=RePublish(src=domain, dest=domain) if self.offered else None,
             retention=RetentionPolicy.WORK_QUEUE if self.retention == "workqueue" else RetentionPolicy.LIMITS,
             storage=StorageType(self.storage),
             discard=DiscardPolicy.NEW if self.retention == "workqueue" else DiscardPolicy.OLD,
@@ -131,6 +138,7 @@ STREAMS: tuple[StreamSpec, ...] = (
         ("transcript.v1.final.>", "transcript.v1.revised.>", "transcript.v1.gap.>", "transcript.v1.completed.>"),
         "The product: attributed segments in order",
         max_age_s=_LONG_S,
+        offered=True,  # replicas race for a number, and nobody must hear the one that lost
     ),
     StreamSpec("INSIGHTS", ("insight.v1.>",), "Minutes, answers and tool calls", max_age_s=_LONG_S),
     StreamSpec("USAGE", ("usage.v1.>",), "Tokens used and ledgers of meetings; wants synced writes"),
@@ -167,13 +175,19 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
 )
 
 CONSUMER: dict[str, ConsumerSpec] = {spec.name: spec for spec in CONSUMERS}
+_OFFERED_KINDS = tuple(subject.removesuffix(">") for spec in STREAMS if spec.offered for subject in spec.subjects)
+
+
+def entrance(subject: str) -> str:
+    """Where to publish what a stream is to store on `subject`."""
+    return _OFFERED + subject if subject.startswith(_OFFERED_KINDS) else subject
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something the provisioner did, or found and left alone."""
 
-    kind: Literal["created", "drift"]
+    kind: Literal["created", "changed", "drift"]
     what: str
     detail: str = ""
 
@@ -188,7 +202,8 @@ async def apply(
     streams: Iterable[StreamSpec] = STREAMS,
     consumers: Iterable[ConsumerSpec] = CONSUMERS,
 ) -> list[Finding]:
-    """Creates what is missing and says so; what differs from the table is reported and left as it is.
+    """Creates what is missing and says so; what differs from the table is reported and left as it is, but for where a
+    stream takes its messages from: producers and streams must agree on that.
 
     A second run finds nothing. Raises `nats.errors.Error` if the server refuses or does not answer.
     """
@@ -208,7 +223,11 @@ async def _apply_stream(js: JetStreamContext, wanted: StreamConfig) -> list[Find
     except NotFoundError:
         await js.add_stream(wanted)  # pyright: ignore[reportUnknownMemberType]  # untyped **params
         return [Finding("created", what)]
-    return _drift(what, wanted.as_dict(), found.config.as_dict())
+    if set(wanted.subjects or ()) <= set(found.config.subjects or ()):
+        return _drift(what, wanted.as_dict(), found.config.as_dict())
+    entry = {"subjects": wanted.subjects, "subject_transform": wanted.subject_transform, "republish": wanted.republish}
+    await js.update_stream(replace(found.config, **entry))  # pyright: ignore[reportUnknownMemberType]  # untyped **params
+    return [Finding("changed", what, f"takes {', '.join(wanted.subjects or ())}")]
 
 
 async def _apply_consumer(js: JetStreamContext, stream: str, wanted: ConsumerConfig) -> list[Finding]:

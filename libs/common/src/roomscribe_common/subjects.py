@@ -73,6 +73,9 @@ def wildcard(event: type[AnyEvent], tenant: str = "*", meeting: str = ">") -> st
 AUDIO_CHUNK = "audio.v1.chunk"
 """Type of the audio chunks' subjects: `audio.v1.chunk.<tenant>.<meeting>.<track>.<utterance>`."""
 
+AUDIO_BEGUN = "audio.v1.begun"
+"""Type of the marks that workers leave when they begin with an utterance: they count, and go with its audio."""
+
 
 def audio_subject(tenant: str, meeting: str, track: str, utterance: str) -> str:
     """Where the chunks of one utterance go."""
@@ -88,6 +91,10 @@ MEETING_USAGE = "command.v1.usage.meeting"
 PERIOD_USAGE = "command.v1.usage.period"
 ESTIMATE = "command.v1.usage.estimate"
 COST_MODEL = "command.v1.usage.cost_model"
+INVOICE = "command.v1.usage.invoice"
+EXPLAIN = "command.v1.usage.explain"
+COMPARE = "command.v1.usage.compare"
+FORECAST = "command.v1.usage.forecast"
 MEETING_ENDING = "command.v1.dispatcher.meeting_ending"
 """Told to every replica, before the agent is told to leave; nobody answers."""
 LEAVE_ROOM = "command.v1.room.leave"
@@ -102,6 +109,10 @@ COMMANDS = frozenset(
         PERIOD_USAGE,
         ESTIMATE,
         COST_MODEL,
+        INVOICE,
+        EXPLAIN,
+        COMPARE,
+        FORECAST,
         MEETING_ENDING,
         LEAVE_ROOM,
     }

@@ -1,15 +1,18 @@
 """The provisioner and its table."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
+from nats.aio.msg import Msg
 from nats.js.errors import APIError
 from roomscribe_common import connection, streams
-from roomscribe_common.bus import MSG_ID, Bus
+from roomscribe_common.bus import EXPECTED_LAST_SUBJECT_SEQUENCE, MSG_ID, Bus, WrongSequence
 from roomscribe_common.errors import Retryable
 from roomscribe_common.pull import BoundJetStream
 from roomscribe_common.registry import MESSAGES
+from roomscribe_common.stored import stored
 from roomscribe_common.testing.providers import Servers
 
 # Who hears a message without a durable consumer: on core NATS while the meeting runs, or by reading the stream.
@@ -55,6 +58,39 @@ async def test_drift_is_reported_in_words_and_left_alone(bus: Bus) -> None:
         (finding,) = await streams.apply(bus.js)
         assert str(finding).startswith("drift: stream MEETINGS: max_age is 600000000000, the table says ")
     assert (await bus.js.stream_info("MEETINGS")).config.max_age == 600
+
+
+async def test_a_stream_that_takes_its_messages_from_elsewhere_is_changed_and_keeps_them(bus: Bus) -> None:
+    table = next(s for s in streams.STREAMS if s.offered)
+    subject = "transcript.v1.final.acme.mtg_1"
+    before = replace(replace(table, offered=False).config(1), max_age=600.0)
+    await bus.js.update_stream(before)  # pyright: ignore[reportUnknownMemberType]  # untyped **params
+    old = await bus.js.publish(subject, b"old")
+    (changed,) = await streams.apply(bus.js)
+    assert (changed.kind, changed.what) == ("changed", f"stream {table.name}")
+    new = await bus.publish_bytes(subject, b"new", {MSG_ID: "new"})
+    assert [m.data async for m in stored(bus.nc, table.name, subject)] == [b"old", b"new"]
+    assert new.seq == old.seq + 1
+    (drift,) = await streams.apply(bus.js)
+    assert str(drift).startswith(f"drift: stream {table.name}: max_age is 600000000000"), "that is its owner's"
+
+
+async def test_plain_subscribers_hear_of_an_offered_message_what_was_stored_and_nothing_that_was_refused(
+    bus: Bus,
+) -> None:
+    subject, heard = "transcript.v1.final.acme.mtg_1", list[bytes]()
+
+    async def hear(msg: Msg) -> None:
+        heard.append(msg.data)
+
+    await bus.nc.subscribe("transcript.v1.final.>", cb=hear)  # pyright: ignore[reportUnknownMemberType]  # untyped
+    await bus.nc.flush()
+    for data, id, behind in ((b"1", "a", 0), (b"2", "b", 0), (b"3", "a", 1), (b"4", "c", 1)):
+        headers = {MSG_ID: id, EXPECTED_LAST_SUBJECT_SEQUENCE: str(behind)}
+        with contextlib.suppress(WrongSequence):
+            await bus.publish_bytes(subject, data, headers)
+    await bus.nc.flush()
+    assert heard == [b"1", b"4"]
 
 
 async def test_drift_of_a_consumer_is_reported(bus: Bus) -> None:

@@ -11,9 +11,9 @@ from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.contracts.stt import UtteranceOpened
 from roomscribe_common.errors import Retryable
 from roomscribe_common.subjects import audio_subject
-from roomscribe_media_ingest.adapters.track_audio import TrackAudio
+from roomscribe_common.testing.until import until
 
-from .tracking import META, STEP, Gate, chunks, joined, listening, opened, until
+from .tracking import META, STEP, Gate, chunks, joined, listening, opened, sent
 
 SENT_STEPS = 6
 
@@ -57,13 +57,6 @@ class SaysTwice:
         self.unguarded += EXPECTED_LAST_SUBJECT_SEQUENCE not in headers
         ack = await self._bus.publish_bytes(subject, payload, headers)
         return PubAck(stream=ack.stream, seq=ack.seq, duplicate=True)
-
-
-async def sent(track: TrackAudio, count: int) -> None:
-    async def so_many() -> bool:
-        return track.counters.chunks == count
-
-    await until(so_many)
 
 
 async def end(bus: Bus, item: UtteranceOpened, *, purge: bool) -> None:

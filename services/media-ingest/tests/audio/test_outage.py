@@ -14,10 +14,11 @@ import pytest
 from roomscribe_common import servers, streams
 from roomscribe_common.bus import Bus
 from roomscribe_common.servers import LocalServer
+from roomscribe_common.testing.until import until
 from roomscribe_media_ingest.domain.config import AudioConfig
 from roomscribe_media_ingest.domain.segmenter import Pcm
 
-from .tracking import CONFIG, STEP, Speaker, chunks, connected, gaps, joined, listening, opened, until
+from .tracking import CONFIG, STEP, Speaker, chunks, connected, gaps, joined, listening, opened, sent
 
 LONG = AudioConfig(buffer_bytes=120 * 32_000)
 FRAME_MS = 96
@@ -67,11 +68,7 @@ async def test_a_minute_of_one_speaker_without_a_server_is_whole_and_where_it_wa
     async with provisioned(server) as bus:
         async with listening(bus, LONG) as (track, speaker):
             speaker.speak(10)
-
-            async def begun() -> bool:
-                return track.counters.chunks >= 3
-
-            await until(begun)
+            await sent(track, 3)
             server.kill()
             speaker.speak(625)  # a minute, over four utterances, the first of them half sent
             await asyncio.sleep(0)
@@ -92,11 +89,7 @@ async def test_a_server_that_stands_still_gets_the_message_in_flight_once(
     async with provisioned(server) as bus:
         async with listening(bus, LONG) as (track, speaker):
             speaker.speak(10)
-
-            async def begun() -> bool:
-                return track.counters.chunks >= 3
-
-            await until(begun)
+            await sent(track, 3)
             os.kill(server.pid, signal.SIGSTOP)
             speaker.speak(20)
 
@@ -119,11 +112,7 @@ async def test_what_does_not_fit_while_the_server_is_away_is_exactly_the_gap_and
     async with provisioned(server) as bus:
         async with listening(bus, CONFIG) as (track, speaker):
             speaker.speak(10)
-
-            async def begun() -> bool:
-                return track.counters.chunks >= 3
-
-            await until(begun)
+            await sent(track, 3)
             server.kill()
             speaker.hush(10)
             for _ in range(8):

@@ -8,6 +8,7 @@ import pytest
 from roomscribe_common.bus import Bus
 from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.errors import Retryable
+from roomscribe_common.testing.until import until
 from roomscribe_media_ingest.adapters.track_audio import TrackAudio
 from roomscribe_media_ingest.domain.config import WINDOW
 
@@ -26,7 +27,7 @@ from .tracking import (
     joined,
     listening,
     opened,
-    until,
+    sent,
 )
 
 
@@ -193,11 +194,7 @@ async def test_what_close_gives_up_is_a_gap_from_the_first_word_that_was_not_sen
     gate.open.set()
     async with listening(gate) as (track, speaker):
         speaker.speak(6)
-
-        async def begun() -> bool:
-            return track.counters.chunks == 3
-
-        await until(begun)
+        await sent(track, 3)
         gate.open.clear()
         speaker.speak(4)
         speaker.hush(10)

@@ -2,7 +2,7 @@
 
 import asyncio
 import wave
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from roomscribe_common.contracts.base import AnyEvent, Participant, Track
 from roomscribe_common.contracts.stt import SttGap, UtteranceOpened
 from roomscribe_common.errors import Retryable
 from roomscribe_common.stored import Stored, stored
+from roomscribe_common.testing.until import until
 from roomscribe_media_ingest.adapters.audio_out import AudioBus
 from roomscribe_media_ingest.adapters.track_audio import TrackAudio
 from roomscribe_media_ingest.domain.config import WINDOW, AudioConfig
@@ -173,10 +174,13 @@ async def connected(url: str) -> AsyncGenerator[Bus]:
         await client.close()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], timeout_s: float = 20.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not await condition():  # noqa: ASYNC110  # the server says nothing by itself
-            await asyncio.sleep(0.02)
+async def sent(track: TrackAudio, count: int) -> None:
+    """Waits until so many chunks of the track are on the bus."""
+
+    async def so_many() -> bool:
+        return track.counters.chunks >= count
+
+    await until(so_many)
 
 
 async def kept(bus: Bus, stream: str, subject: str) -> list[Stored]:

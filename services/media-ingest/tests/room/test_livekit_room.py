@@ -1,6 +1,7 @@
 """The adapter against a real server: what only the agent's own connection can do to itself."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from roomscribe_common.contracts.base import Track
 from roomscribe_media_ingest.adapters.livekit_room import LivekitRoom, NotConnected
 from roomscribe_media_ingest.adapters.livekit_runtime import without_tokens
 from roomscribe_media_ingest.room.people import Frames, Person
+from roomscribe_media_ingest.room.tracks import Tracks
 
 from .eventually import eventually
 from .rooms import Rooms
 from .speech import speech
+from .test_tracks import Bus
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,6 +37,10 @@ class Recorder:
 
     def away(self) -> None:
         self.away_times += 1
+
+    def deaf(self, for_s: float) -> None: ...
+
+    def hears(self, for_s: float) -> None: ...
 
     def moved(self) -> None: ...
 
@@ -84,6 +91,45 @@ async def test_an_agent_that_reconnects_goes_on_hearing(rooms: Rooms, scenario: 
     before = recorder.samples[track]
     await eventually(lambda: recorder.samples[track] > before + 16_000)
     talking.cancel()
+    await room.close()
+
+
+class Hoarder(Recorder):
+    """Takes tracks, and reads none of them until it is asked to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tracks = dict[str, Frames]()
+
+    def audio(self, person: Person, track: Track, frames: Frames) -> None:
+        self.tracks[track.id] = frames
+
+
+async def test_what_is_queued_when_the_agent_leaves_is_fed(rooms: Rooms):
+    ada = await rooms.enter("r-queued", "ada")
+    track = await ada.unmute()
+    hoarder = Hoarder()
+    room = LivekitRoom(hoarder)
+    await room.connect(rooms.livekit.url, rooms.token("r-queued", "agent", "Agent", agent=True), 20)
+    room.look()
+    source = (await eventually(lambda: hoarder.tracks.get(track)))()
+    reading = asyncio.Event()
+
+    async def late() -> AsyncGenerator[NDArray[np.int16], None]:
+        yield await anext(source)
+        await reading.wait()  # the process has other things to do
+        async for pcm in source:
+            yield pcm
+
+    bus = Bus(away=False)
+    tracks = Tracks(bus.listen, lambda _: None)
+    tracks.start(Person("PA_1", "ada", "Ada", "standard"), Track(id=track, source="microphone"), late)
+    await eventually(lambda: tracks.counters.audio_ms)
+    await ada.play(speech())
+    reading.set()
+    await tracks.close(10.0)
+    assert tracks.counters.audio_ms > 3_000
+    assert len(bus.opened) == tracks.counters.utterances_opened >= 1
     await room.close()
 
 

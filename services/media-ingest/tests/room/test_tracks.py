@@ -69,9 +69,8 @@ async def test_speech_given_up_at_the_end_is_told_as_gaps_and_counted():
     tracks.start(ADA, Track(id="TR_2", source="microphone"), talk)
     await eventually(lambda: tracks.counters.utterances_opened >= 2 and tracks.counters.audio_ms > 7_000)
     tracks.stop("TR_2")  # has time, which the end of the meeting cuts short
-    last = tracks.last_utterances
     async with asyncio.timeout(10):
-        await tracks.close(0.1)
+        last = await tracks.close(0.1)
     gaps = [event for event in told if isinstance(event, SttGap)]
     assert {gap.data.track.id for gap in gaps} == {"TR_1", "TR_2"}
     assert {gap.data.utterance_id for gap in gaps} >= last
@@ -107,16 +106,73 @@ async def test_a_track_replaced_under_its_id_ends_what_was_open_and_its_first_so
         finally:
             let_go.set()
 
+    speaking = asyncio.Event()
+
+    async def replacement() -> AsyncGenerator[NDArray[np.int16], None]:
+        await speaking.wait()
+        async for pcm in talk():
+            yield pcm
+
     bus = Bus(away=False)
     tracks = Tracks(bus.listen, lambda _: None)
     track = Track(id="TR_1", source="microphone")
     tracks.start(ADA, track, endless)
     await eventually(lambda: tracks.counters.utterances_opened >= 1 and tracks.counters.audio_ms > 3_500)
     before = tracks.counters.utterances_opened
-    tracks.start(ADA, track, talk)
-    assert tracks.counters.utterances_closed == before
+    tracks.start(ADA, track, replacement)
+    await eventually(lambda: tracks.counters.utterances_closed == before)
+    speaking.set()
     async with asyncio.timeout(10):
         await let_go.wait()
     await eventually(lambda: tracks.counters.utterances_opened > before)
     await tracks.close(10.0)
     assert len(bus.opened) == len(set(bus.opened)) == tracks.counters.utterances_opened
+
+
+class Queued:
+    """A source with frames in its queue, and a new one every so often, like a microphone's."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[NDArray[np.int16] | None] = asyncio.Queue()
+
+    async def frames(self) -> AsyncGenerator[NDArray[np.int16], None]:
+        while (pcm := await self.queue.get()) is not None:
+            yield pcm
+
+    async def fill(self) -> int:
+        """What somebody says; returns its length in milliseconds."""
+        said = [pcm async for pcm in talk()]
+        for pcm in said:
+            self.queue.put_nowait(pcm)
+        return sum(map(len, said)) // 16
+
+
+async def test_what_waits_to_be_fed_when_the_agent_leaves_is_sent_and_nothing_is_waited_for_long():
+    bus, source = Bus(away=False), Queued()
+    tracks = Tracks(bus.listen, lambda _: None)
+    tracks.start(ADA, Track(id="TR_1", source="microphone"), source.frames)
+    await asyncio.sleep(0)
+    said_ms = await source.fill()
+    async with asyncio.timeout(10):
+        last = await tracks.close(5.0)
+    assert tracks.counters.audio_ms == said_ms
+    assert len(bus.opened) == tracks.counters.utterances_opened >= 1
+    assert last == {bus.opened[-1].removeprefix("opened:")}
+
+
+async def test_a_source_that_never_ends_is_read_until_it_has_to_be_waited_for():
+    bus, source = Bus(away=False), Queued()
+    tracks = Tracks(bus.listen, lambda _: None)
+    tracks.start(ADA, Track(id="TR_1", source="microphone"), source.frames)
+    await source.fill()
+
+    async def go_on() -> None:
+        while True:
+            await asyncio.sleep(0.096)
+            source.queue.put_nowait(np.zeros(FRAME, np.int16))
+
+    going_on = asyncio.create_task(go_on())
+    async with asyncio.timeout(10):
+        await tracks.close(5.0)
+    going_on.cancel()
+    assert tracks.counters.utterances_closed == tracks.counters.utterances_opened >= 1

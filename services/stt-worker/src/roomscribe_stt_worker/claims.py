@@ -20,7 +20,6 @@ from roomscribe_stt_worker.engines.protocol import EngineUnavailable
 from roomscribe_stt_worker.listener import Listener
 from roomscribe_stt_worker.metrics import Metrics
 from roomscribe_stt_worker.progress import Progress
-from roomscribe_stt_worker.session import age_s
 from roomscribe_stt_worker.slots import Slots
 
 log = logging.getLogger(__name__)
@@ -34,6 +33,8 @@ AHEAD = 64
 """Items claimed while every slot is taken, so that they can be put in order; only those that no other worker asked for.
 One of somebody with few is found among so many of somebody with many."""
 LOOK_S = 0.25
+SHARE_S = 1.0
+"""How often a worker with a line asks whether another has room, and for how long it then leaves the items to it."""
 STALL_S = 5.0
 """An utterance that did not get on for so long does not get on at all."""
 DRAIN_S = 15.0
@@ -42,7 +43,9 @@ _ACK_S = 2.0
 _AFTER_HANG_S = 2.0
 _LONGEST_DELAY_S = 30.0
 _MORE_ATTEMPTS = 8
-"""Beyond those of the listener, for storing its gap: what cannot even be given up in order is dead-lettered."""
+"""Beyond those of the listener, for storing its gap: what cannot even be given up in order is dead-lettered,"""
+_MOST_DELIVERIES = 10_000
+"""and so is what can never be begun. Standing in line is no attempt, but each return from it is a delivery."""
 
 
 class Claims:
@@ -59,6 +62,8 @@ class Claims:
         self._slots = slots
         self._running: set[asyncio.Task[None]] = set()
         self._rests_until = 0.0
+        self._shares_at = 0.0
+        self._sharing = False
 
     async def run(self) -> None:
         """Claims until drained."""
@@ -76,18 +81,31 @@ class Claims:
                 return await self._pull.fetch(1, timeout=FETCH_S)
             return []
         room = self._slots.count + AHEAD - len(self._running)
-        if room > 0 and (messages := await self._pull.fetch_waiting(room, timeout=LOOK_S)):
+        if await self._shares():
+            self._slots.send_away()
+        elif room > 0 and (messages := await self._pull.fetch_waiting(room, timeout=LOOK_S)):
             return messages
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_S):
                 await self._slots.left.wait()
         return []
 
+    async def _shares(self) -> bool:
+        """Whether another worker has room, so that those who stand in line here are served sooner there."""
+        if time.monotonic() < self._shares_at:
+            return self._sharing
+        self._sharing = False
+        if self._slots.waiting:
+            self._shares_at = time.monotonic() + SHARE_S
+            with contextlib.suppress(nats.errors.Error):
+                self._sharing = bool((await self._pull.consumer_info()).num_waiting)
+        return self._sharing
+
     async def drain(self, within_s: float = DRAIN_S) -> None:
         """Claims no more, lets utterances that are followed end for a while, and gives the rest back."""
         self._pull.stopping = True
         await self._pull.unsubscribe()
-        self._slots.close()
+        self._slots.send_away()
         if not self._running:
             return
         _, late = await asyncio.wait(self._running, timeout=within_s)
@@ -115,13 +133,11 @@ class Claims:
             self._metrics.ended(await self._outcome(msg))
 
     async def _outcome(self, msg: Msg) -> str:
-        deliveries, progress = msg.metadata.num_delivered, Progress()
+        progress = Progress()
         try:
             async with self._kept(msg, progress), contextlib.AsyncExitStack() as slot:
                 with progress.waiting():
                     await slot.enter_async_context(self._slots.taken(_owner(msg)))
-                if deliveries == 1:
-                    self._metrics.claimed(age_s(msg))
                 outcome = await self._listener.hear(msg, progress)
         except asyncio.CancelledError:
             await msg.nak()
@@ -129,16 +145,16 @@ class Claims:
         except Permanent as error:
             return await self._bury(msg, error.reason)
         except Retryable as error:
-            return await self._again(msg, error.reason, error.delay_s)
+            return await self._again(msg, progress, error.reason, error.delay_s)
         except EngineUnavailable as error:
-            return await self._again(msg, logs.failure(error), min(2.0 ** (deliveries - 2), _LONGEST_DELAY_S))
+            return await self._again(msg, progress, logs.failure(error), _delay_s(progress.attempt - 1))
         except DecodeHung as error:
             # Another worker is to have it, so this one asks for nothing meanwhile.
             self._rests_until = time.monotonic() + _AFTER_HANG_S
-            return await self._again(msg, logs.failure(error), 0.0)
+            return await self._again(msg, progress, logs.failure(error), 0.0)
         except Exception as error:  # the boundary of one item: the others go on
-            log.exception("utterance failed", extra={"deliveries": deliveries})
-            return await self._again(msg, logs.failure(error), min(2.0 ** (deliveries - 1), _LONGEST_DELAY_S))
+            log.exception("utterance failed", extra={"attempt": progress.attempt})
+            return await self._again(msg, progress, logs.failure(error), _delay_s(progress.attempt))
         await self._ack(msg)
         await self._listener.forget(msg)
         return outcome
@@ -150,10 +166,11 @@ class Claims:
             # It comes again, is found to have its result, and is acked then.
             log.warning("ack not confirmed", extra={"error": str(error)})
 
-    async def _again(self, msg: Msg, reason: str, delay_s: float) -> str:
-        if msg.metadata.num_delivered >= self._listener.max_attempts + _MORE_ATTEMPTS:
+    async def _again(self, msg: Msg, progress: Progress, reason: str, delay_s: float) -> str:
+        attempt, deliveries = progress.attempt, msg.metadata.num_delivered
+        if attempt >= self._listener.max_attempts + _MORE_ATTEMPTS or deliveries >= _MOST_DELIVERIES:
             return await self._bury(msg, reason)
-        log.warning("utterance given back", extra={"reason": reason, "deliveries": msg.metadata.num_delivered})
+        log.warning("utterance given back", extra={"reason": reason, "attempt": attempt, "deliveries": deliveries})
         await msg.nak(delay=delay_s)
         return "again"
 
@@ -184,6 +201,11 @@ class Claims:
                 await msg.in_progress()
             await asyncio.sleep(BEAT_S)
         log.error("claim left to lapse: the utterance does not get on")
+
+
+def _delay_s(failures: int) -> float:
+    """Before another attempt after so many."""
+    return min(2.0 ** (failures - 1), _LONGEST_DELAY_S)
 
 
 def _owner(msg: Msg) -> Owner:

@@ -12,6 +12,8 @@ from roomscribe_common.errors import Permanent, Retryable
 from roomscribe_common.reader import Reader
 from roomscribe_common.subjects import Subject, audio_subject, parse
 
+from roomscribe_stt_worker.adapters.agents import Agents
+from roomscribe_stt_worker.adapters.attempts import Attempts
 from roomscribe_stt_worker.adapters.audio_reader import AudioReader
 from roomscribe_stt_worker.adapters.decode_pool import DecodePool
 from roomscribe_stt_worker.adapters.results import Results
@@ -20,7 +22,7 @@ from roomscribe_stt_worker.domain.events import Hearing, lost_utterance
 from roomscribe_stt_worker.engines.protocol import Engine
 from roomscribe_stt_worker.metrics import Metrics
 from roomscribe_stt_worker.progress import Progress
-from roomscribe_stt_worker.session import LONGEST, Outcome, Session, age_s
+from roomscribe_stt_worker.session import LONGEST, Outcome, Patience, Session, age_s
 
 _CLAIM_S = 4.0
 """An item that stood in line for so long in a process that stood still may have been heard by another."""
@@ -59,6 +61,8 @@ class Listener:
         self._pool = pool
         self._metrics = metrics
         self._policy = policy
+        self._attempts = Attempts(results.bus, js)
+        self._agents = Agents(js)
         self._stt = SttModel(provider=engine.provider, model=engine.model)
         self._items = Reader(UtteranceOpened)
         self.max_attempts = policy.max_attempts
@@ -72,29 +76,34 @@ class Listener:
         """
         event = self._items.read(msg.subject, msg.data)
         place = _place(event)
-        attempt = msg.metadata.num_delivered
-        hearing = Hearing(event.data, event.tenant, attempt, self._policy.source, self._stt)
-        if (attempt > 1 or age_s(msg) > _CLAIM_S) and await self._results.settled(place):
+        if (msg.metadata.num_delivered > 1 or age_s(msg) > _CLAIM_S) and await self._results.settled(place):
             return "done_before"
+        progress.attempt = attempt = await self._attempts.begin(place)
+        hearing = Hearing(event.data, event.tenant, attempt, self._policy.source, self._stt)
+        if attempt == 1:
+            self._metrics.begun(age_s(msg))
         if attempt > self.max_attempts:
             length = await self._results.audio_length(_audio(place))
             await self._results.gap(lost_utterance(hearing, length or LONGEST, "stt_failed"))
             raise Permanent(f"given up after {attempt - 1} attempts")
         if age_s(msg) > self._policy.old_s and not await self._results.has_audio(_audio(place)):
             return await self._store(Outcome(None, [lost_utterance(hearing, LONGEST, "audio_lost")]), place)
+        return await self._store(await self._heard(hearing, place, progress), place)
+
+    async def _heard(self, hearing: Hearing, place: Subject, progress: Progress) -> Outcome:
         async with AudioReader(self._nc, self._js, _audio(place)) as audio:
             live = Live(self._results.endpoint, self._results.interim if self._policy.interims else None)
-            session = Session(hearing, audio, self._pool, live, progress, self._policy.old_s)
+            patience = Patience(self._policy.old_s, lambda: self._agents.is_gone(hearing))
+            session = Session(hearing, audio, self._pool, live, progress, patience)
             try:
                 async with asyncio.timeout(SESSION_S):
-                    outcome = await session.run()
+                    return await session.run()
             except TimeoutError as error:
                 raise Retryable(f"not heard out in {SESSION_S:g} s") from error
-        return await self._store(outcome, place)
 
     async def forget(self, msg: Msg) -> None:
         """The item is acknowledged: its audio is needed no more."""
-        await self._results.purge_audio(_audio(parse(msg.subject)))
+        await self._results.purge_audio(parse(msg.subject))
 
     async def _store(self, outcome: Outcome, place: Subject) -> str:
         doubtful = outcome.final is None or outcome.final.data.truncated

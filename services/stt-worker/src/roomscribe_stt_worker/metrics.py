@@ -25,7 +25,7 @@ class Metrics:
         self._meter = meter
         self._engine = {"engine": engine}
         self._lag = meter.create_histogram(
-            "roomscribe_stt_queue_lag", unit="s", description="From an utterance's opening to its claim"
+            "roomscribe_stt_queue_lag", unit="s", description="From an utterance's opening to its slot"
         )
         self._decode = meter.create_histogram("roomscribe_stt_decode", unit="s", description="Wall time of a decode")
         self._audio = meter.create_counter("roomscribe_stt_audio", unit="s", description="Audio decoded")
@@ -50,8 +50,8 @@ class Metrics:
 
         self._meter.create_observable_gauge(name, [observe], description=description)
 
-    def claimed(self, lag_s: float) -> None:
-        """An utterance was claimed for the first time, `lag_s` after it opened."""
+    def begun(self, lag_s: float) -> None:
+        """A worker began with an utterance for the first time, `lag_s` after it opened."""
         self._lag.record(max(0.0, lag_s))
 
     def decoded(self, kind: str, seconds: float, clips: Sequence[Clip]) -> None:

@@ -11,6 +11,8 @@ class Progress:
     def __init__(self) -> None:
         self._made_at = time.monotonic()
         self._waits = 0
+        self.attempt = 0
+        """The how manieth this is, counted over all workers; 0 until it began."""
 
     def made(self) -> None:
         """Something came, or was done."""

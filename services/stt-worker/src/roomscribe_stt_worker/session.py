@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 QUIET_BEATS = 10
 """So many seconds without a chunk, the server answering all the while, and the audio is over."""
 LATE_BEATS = 1
-"""The same once only late ones can be missing: the last chunk is here, or what is here is old."""
+"""The same once only late ones can be missing: the last chunk is here, what is here is old, or the agent is gone."""
 LONGEST = 15 * SAMPLE_RATE
 """Utterances are cut at this length: how long one was at most, where nothing of its audio is left to say."""
 
@@ -33,6 +34,14 @@ LONGEST = 15 * SAMPLE_RATE
 def age_s(msg: Msg) -> float:
     """Seconds since the server stored the message; below 0 where our clock is behind its clock."""
     return (datetime.now(UTC) - msg.metadata.timestamp).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When nothing more is waited for: on chunks stored `old_s` ago nothing follows, nor once the agent is `gone`."""
+
+    old_s: float
+    gone: Callable[[], Awaitable[bool]]
 
 
 class AudioSource(Protocol):
@@ -72,13 +81,13 @@ class Session:
         pool: DecodePool,
         live: Live | None,
         progress: Progress,
-        old_s: float,
+        patience: Patience,
     ) -> None:
-        """Nothing more follows on chunks stored `old_s` ago. Without `live` nothing is said before the end."""
+        """Without `live` nothing is said before the end."""
         self._hearing = hearing
         self._source = source
         self._progress = progress
-        self._old_s = old_s
+        self._patience = patience
         self._newest: Msg | None = None
         self._audio = Assembly(hearing.utterance.utterance_id)
         self._decodes = Decodes(hearing, self._audio, pool, live, progress)
@@ -100,7 +109,7 @@ class Session:
             if message is not None:
                 self._newest = message
                 self._take(message)
-            elif quiet >= (LATE_BEATS if self._is_over() else QUIET_BEATS) and await self._end():
+            elif quiet >= (LATE_BEATS if await self._is_over() else QUIET_BEATS) and await self._end():
                 return
 
     async def _end(self) -> bool:
@@ -109,10 +118,12 @@ class Session:
             return True
         return await self._source.end(self._newest, self._audio.end)
 
-    def _is_over(self) -> bool:
+    async def _is_over(self) -> bool:
         if self._audio.last is not None:
             return True
-        return self._newest is not None and age_s(self._newest) > self._old_s
+        if self._newest is not None and age_s(self._newest) > self._patience.old_s:
+            return True
+        return await self._patience.gone()
 
     def _take(self, message: Msg) -> None:
         try:

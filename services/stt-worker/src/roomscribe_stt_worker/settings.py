@@ -20,8 +20,8 @@ class SttSettings(CommonSettings):
     stt_slots: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Utterances followed at the same time. Default: 8 per thread."""
     stt_interims: bool = True
-    stt_max_attempts: Annotated[int, Field(ge=1, le=99)] = 20
-    """After so many workers died with an utterance, in a slot or in line for one, it becomes a gap."""
+    stt_max_attempts: Annotated[int, Field(ge=1, le=99)] = 8
+    """After so many workers began with an utterance and did not end it, it becomes a gap."""
     stt_openai_url: Annotated[str, Field(pattern=r"^https?://.+")] | None = None
     """Base address ending in `/v1`."""
     stt_openai_model: str = "whisper-1"

@@ -33,7 +33,7 @@ class Slots:
 
     @contextlib.asynccontextmanager
     async def taken(self, owner: Owner) -> AsyncGenerator[None]:
-        """Waits for a place and keeps it for the block. Cancelled, if the line is closed before it is its turn."""
+        """Waits for a place and keeps it for the block. Cancelled, if the line is sent away before it is its turn."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line[turn] = owner
         self._admit()
@@ -49,8 +49,8 @@ class Slots:
         finally:
             self._leave(owner)
 
-    def close(self) -> None:
-        """Nobody else gets a place."""
+    def send_away(self) -> None:
+        """Whoever stands in line gets no place."""
         for turn in self._line:
             turn.cancel()
 

@@ -58,23 +58,50 @@ class Counters(Data):
     gaps: Count = 0
 
 
-class AgentHeartbeatData(AgentRef):
-    """Every 15 s, and once more when leaving. `uptime_ms` is monotonic; a lost heartbeat costs nothing."""
+class ModelCounters(Data):
+    """What the agent's process used of one model. Cumulative since this epoch's agent joined; only ever grow.
 
-    seq: Count
+    For models the agent asks itself. What services report by events of their own (finals, requests) is not in here.
+    """
+
+    provider: str
+    model: str
+    track_id: str = ""
+    """Whose audio; empty where the model is not asked for one track."""
+    stt_ms: Ms = 0
+    stt_basis: Literal["connection", "pushed"] = "pushed"
+    """`connection`: how long the stream was open. `pushed`: how much audio was sent."""
+    input_tokens: Count = 0
+    cached_input_tokens: Count = 0
+    """Among the input tokens."""
+    output_tokens: Count = 0
+    tts_characters: Count = 0
+    """Sent to the provider, also of speech that was interrupted."""
+
+
+class AgentMeters(AgentRef):
+    """What an agent says of its use: `uptime_ms` is monotonic, since it joined."""
+
     uptime_ms: Ms
     counters: Counters
+    models: Annotated[list[ModelCounters], Field(max_length=200)] = []
+    received_bytes: Count | None = None
+    """By its connection since it joined; absent if the agent does not know."""
+
+
+class AgentHeartbeatData(AgentMeters):
+    """Every 15 s, and once more when leaving. A lost heartbeat costs nothing."""
+
+    seq: Count
     humans: Count
     final: bool = False
 
 
-class AgentLeftData(AgentRef):
+class AgentLeftData(AgentMeters):
     """The agent is gone. Unless it `crashed`, all it heard is on the bus, or told as a gap."""
 
     left_at: AwareDatetime
-    uptime_ms: Ms
     reason: LeaveReason
-    counters: Counters
     heard_until: AwareDatetime | None = None
     """When it stopped listening; absent from one that did to the end."""
     empty_since: AwareDatetime | None = None

@@ -99,7 +99,7 @@ class GetMeetingUsage(Command):
 
 
 class GetPeriodUsage(Command):
-    """`command.v1.usage.period`: all meetings of a calendar month (UTC), `period` as `2026-11`.
+    """`command.v1.usage.period`: what was used in a period, named after the month it begins in: `2026-11`.
 
     `after` goes on behind that meeting: the `next_cursor` of the page before.
     """
@@ -110,7 +110,7 @@ class GetPeriodUsage(Command):
 
 
 class MeetingTotals(Command):
-    """What one meeting used; its own ledger says it line by line."""
+    """What one meeting used in the period; its own ledger says it line by line."""
 
     meeting_id: Token
     room: RoomName
@@ -119,7 +119,7 @@ class MeetingTotals(Command):
 
 
 class PeriodUsage(Command):
-    """Sums of the whole month, and a page of the meetings they come from. `next_cursor` is null on the last page."""
+    """Sums of the whole period, and a page of the meetings they come from. `next_cursor` is null on the last page."""
 
     tenant: Token
     period: str

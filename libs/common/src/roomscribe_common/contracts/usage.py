@@ -11,10 +11,17 @@ from roomscribe_common.ids import Token
 Meter = Literal[
     "webrtc_participant_minutes",
     "agent_session_minutes",
+    "downstream_gb",
     "stt_audio_minutes",
+    "tts_characters",
     "llm_input_tokens",
+    "llm_cached_input_tokens",
     "llm_output_tokens",
+    "transcode_minutes",
+    "track_egress_minutes",
 ]
+"""Cached input tokens are not among the input tokens of this list: each token is metered once."""
+Quality = Literal["measured", "estimated"]
 DecimalText = Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?$")]
 """A decimal number as text, so that no reader makes a float of it."""
 
@@ -35,24 +42,26 @@ class LlmUsageData(Data):
 class UsageLine(Data):
     """One connection, session, stream or model: what was measured, and what is billed for it.
 
-    `quantity` is exact (`unit` ms or tokens); `billed` is quantised by the policy, in `billed_unit`.
+    `quantity` is a whole number of `unit`; `billed` is quantised by the policy, in `billed_unit`.
     """
 
     line_id: str
     meter: Meter
     subject: str
-    """What is metered: a participant SID, a job, a track and model, a model."""
+    """What is metered: a participant SID, a job and participant SID, a track and model, a model, an egress."""
     identity: str = ""
     started_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
     open: bool = False
     """Still running: `ended_at` is the last evidence."""
     basis: str
-    """What the end rests on: left, room_finished, last_seen, agent_left, last_heartbeat, finals, requests."""
+    """What a time's end rests on (left, room_finished, last_seen, agent_left, last_heartbeat, egress_ended), or what
+    was counted: pushed (audio sent to recognition), connection (time it was open), requests, counters, bitrate."""
+    quality: Quality = "measured"
     quantity: int
-    unit: Literal["ms", "tokens"]
+    unit: Literal["ms", "bytes", "tokens", "characters"]
     billed: DecimalText
-    billed_unit: Literal["minutes", "tokens"]
+    billed_unit: Literal["minutes", "gb", "tokens", "characters"]
 
 
 class CostLine(Data):

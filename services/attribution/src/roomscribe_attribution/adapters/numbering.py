@@ -80,8 +80,6 @@ class Numbering:
         """
         line = self._line(subject)
         async with line.lock:
-            # Read before the first try: what a stream refuses, plain subscribers have heard all the same.
-            await self._read_on(subject, line)
             for _ in range(_ATTEMPTS):
                 if event_id in line.ids:
                     return False

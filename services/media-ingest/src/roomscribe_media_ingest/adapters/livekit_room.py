@@ -13,6 +13,7 @@ from roomscribe_common.contracts.agent import LeaveReason
 from roomscribe_common.contracts.base import Track, TrackSource
 
 from roomscribe_media_ingest.adapters.livekit_runtime import without_tokens
+from roomscribe_media_ingest.adapters.media_watch import MediaWatch
 from roomscribe_media_ingest.room.captions import CaptionNotSent
 from roomscribe_media_ingest.room.people import Kind, Person, RoomListener
 
@@ -70,7 +71,7 @@ class LivekitRoom:
             "track_subscription_failed": self._subscription_failed,
             "track_muted": self._muted,
             "track_unmuted": self._unmuted,
-            "reconnecting": listener.away,
+            "reconnecting": self._reconnecting,
             "reconnected": self._reconnected,
             "room_updated": listener.moved,
             "disconnected": self._disconnected,
@@ -78,6 +79,7 @@ class LivekitRoom:
         for event, handler in handlers.items():
             self._room.on(event, handler)  # pyright: ignore[reportUnknownMemberType]  # Callable without arguments
         self._again: set[asyncio.Task[None]] = set()
+        self._media = MediaWatch(self._microphone, listener)
 
     async def connect(self, url: str, token: str, timeout_s: float) -> None:
         """Joins, and shows itself at once. Raises `NotConnected`, whose text holds no secret."""
@@ -127,6 +129,7 @@ class LivekitRoom:
 
     async def close(self) -> None:
         """Leaves the room, if it can be done in a few seconds."""
+        await self._media.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ANSWER_S):
                 await self._room.disconnect()
@@ -183,13 +186,27 @@ class LivekitRoom:
             if track is not None:
                 self._listener.muted(_person(participant), track, muted)
 
+    def _reconnecting(self) -> None:
+        self._listener.away()
+        self._media.lost()
+
     def _reconnected(self) -> None:
         log.warning("livekit reconnected")
+        self._media.repaired()
         self.look()
         # A full reconnect is a new participant to the server, with the token's attributes.
         task = asyncio.create_task(self._show())
         self._again.add(task)
         task.add_done_callback(self._again.discard)
+
+    def _microphone(self) -> rtc.Track | None:
+        """One that is heard, and open."""
+        for participant in self._room.remote_participants.values():
+            for publication in participant.track_publications.values():
+                heard = publication.track is not None and _wanted(publication, participant) is not None
+                if heard and not publication.muted:
+                    return publication.track
+        return None
 
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         log.info("livekit disconnected", extra={"reason": rtc.DisconnectReason.Name(reason)})

@@ -154,11 +154,10 @@ class Meeting:
         settings = self._tools.settings
         patience_s = settings.ingest_flush_timeout_s if reason == "shutdown" else settings.patience_s
         deadline = time.monotonic() + patience_s
-        last_words = self._scene.tracks.last_utterances
         if reason in _ENDINGS:
             self._scene.absence.end()
         heard_until = self._scene.absence.heard_until
-        await self._scene.tracks.close(patience_s)
+        last_words = await self._scene.tracks.close(patience_s)
         if reason == "requested":  # else nobody is there to read them, or the agent cannot wait or show any
             await self._captions.shown(last_words, min(_LAST_CAPTIONS_S, deadline - time.monotonic()))
         if reason in ("room_closed", "room_emptied"):

@@ -47,6 +47,14 @@ class RoomListener(Protocol):
         """The agent's connection is lost, and may come back: then `people` is called. Nobody left by it."""
         ...
 
+    def deaf(self, for_s: float) -> None:
+        """While the connection is lost: nothing has been heard for so long."""
+        ...
+
+    def hears(self, for_s: float) -> None:
+        """After `deaf`: something has been heard again, for so long."""
+        ...
+
     def moved(self) -> None:
         """The ids of the room or of the agent in it may be others now."""
         ...

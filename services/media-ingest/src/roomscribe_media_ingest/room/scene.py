@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from roomscribe_common.contracts.agent import LeaveReason
 from roomscribe_common.contracts.base import AnyEvent, Participant, Track
@@ -33,6 +33,7 @@ class Scene:
         """When the last human went, or the agent found nobody."""
         self.elsewhere = asyncio.Event()
         """The agent's place may have other ids now."""
+        self._clock = clock
         self._now = clock.now
         self._away_at: datetime | None = None
         self._torn = False
@@ -55,6 +56,14 @@ class Scene:
         """LiveKit may be back with the very same connection, of which nobody noticed anything."""
         self._away_at = self.absence.heard_until
         self.absence.away()
+
+    def deaf(self, for_s: float) -> None:
+        """The hole began before LiveKit told of a loss."""
+        self.absence.began(self._now() - timedelta(seconds=for_s), anybody=self.roster.humans > 0)
+
+    def hears(self, for_s: float) -> None:
+        """The same connection is heard again."""
+        self.absence.end(self._clock.now_ms() - for_s * 1000)
 
     def moved(self) -> None:
         """After a connection that came back as another."""

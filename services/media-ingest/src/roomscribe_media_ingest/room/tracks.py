@@ -11,11 +11,12 @@ from roomscribe_common.contracts.base import AnyEvent, Participant, Track
 
 from roomscribe_media_ingest.adapters.track_audio import TrackAudio
 from roomscribe_media_ingest.room.people import Frames, Person
+from roomscribe_media_ingest.room.reader import QUEUED_S, Reader
 
 log = logging.getLogger(__name__)
 
 _READER_S = 5.0
-"""How long a reader may take to end once it is told."""
+"""How long a reader may take to let go of its source."""
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class _Heard:
     participant_sid: str
     audio: TrackAudio
     publishing: asyncio.Task[None]
-    reading: asyncio.Task[None]
+    reader: Reader
 
 
 class Tracks:
@@ -35,7 +36,6 @@ class Tracks:
         self._tell = tell
         self._heard: dict[str, _Heard] = {}
         self._ending: dict[asyncio.Task[None], TrackAudio] = {}
-        self._replaced: set[asyncio.Task[None]] = set()
         self._before = Counters()
 
     @property
@@ -53,28 +53,20 @@ class Tracks:
         audios = (*(heard.audio for heard in self._heard.values()), *self._ending.values())
         return min((since for audio in audios if (since := audio.unsent_since_ms) is not None), default=None)
 
-    @property
-    def last_utterances(self) -> set[str]:
-        """What was said last on each track."""
-        audios = (*(heard.audio for heard in self._heard.values()), *self._ending.values())
-        return {audio.last_utterance_id for audio in audios if audio.last_utterance_id is not None}
-
     def start(self, person: Person, track: Track, frames: Frames) -> None:
         """Hears a track; if it was heard already its source was replaced, and the new one is read."""
         heard = self._heard.get(track.id)
         if heard is not None:
-            self._stop_reading(heard)
-            heard.reading = asyncio.create_task(_read(frames, heard.audio))
+            heard.reader = Reader(frames, heard.audio, heard.reader)
             return
         audio = self._listen(person.participant, track)
         publishing = asyncio.create_task(audio.run())
-        reading = asyncio.create_task(_read(frames, audio))
-        self._heard[track.id] = _Heard(person.sid, audio, publishing, reading)
+        self._heard[track.id] = _Heard(person.sid, audio, publishing, Reader(frames, audio))
 
     def pause(self, track_id: str) -> None:
         """The track cannot be heard for now."""
         if (heard := self._heard.get(track_id)) is not None:
-            self._stop_reading(heard)
+            heard.reader.stop()
 
     def mute(self, track_id: str) -> None:
         """The track was muted: what was open is over."""
@@ -108,51 +100,42 @@ class Tracks:
             if heard.participant_sid not in participant_sids:
                 self.stop_all_of(heard.participant_sid)
 
-    async def close(self, timeout_s: float) -> None:
-        """Ends all tracks and waits, within the time, until what they said is on the bus, or its gap is told."""
+    async def close(self, timeout_s: float) -> set[str]:
+        """Ends all tracks and waits, within the time, until what they said is on the bus, or its gap is told.
+
+        Returns what was said last on each track.
+        """
         for track_id in list(self._heard):
             self._end(self._heard.pop(track_id), timeout_s)
+        audios = list(self._ending.values())
         if self._ending:
-            _, late = await asyncio.wait(self._ending, timeout=timeout_s + 1)
+            _, late = await asyncio.wait(self._ending, timeout=QUEUED_S + timeout_s + 1)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=1)
-
-    def _stop_reading(self, heard: _Heard) -> None:
-        heard.audio.mute()
-        heard.reading.cancel()
-        self._replaced.add(heard.reading)
-        heard.reading.add_done_callback(self._replaced.discard)
+        return {audio.last_utterance_id for audio in audios if audio.last_utterance_id is not None}
 
     def _end(self, heard: _Heard, timeout_s: float | None) -> None:
-        heard.reading.cancel()
+        heard.reader.stop()
         task = asyncio.create_task(self._finish(heard, timeout_s))
         self._ending[task] = heard.audio
         task.add_done_callback(self._ended)
 
     async def _finish(self, heard: _Heard, timeout_s: float | None) -> None:
         try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2 * QUEUED_S):
+                    await heard.reader.drained.wait()
             if not await heard.audio.close(timeout_s):
                 log.error("speech of a track did not reach the bus in time")
         finally:
             heard.publishing.cancel()
             for gap in heard.audio.give_up():
                 self._tell(gap)
-        await asyncio.wait([heard.publishing, heard.reading], timeout=_READER_S)
+        await asyncio.wait([heard.publishing, heard.reader.task], timeout=_READER_S)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         counters = self._ending.pop(task).counters
         sums = {name: value + getattr(counters, name) for name, value in self._before.model_dump().items()}
         self._before = Counters(**sums)
-
-
-async def _read(frames: Frames, audio: TrackAudio) -> None:
-    """Feeds the track until it ends. A fault in one track is that track's end, not the meeting's."""
-    try:
-        async with contextlib.aclosing(frames()) as decoded:
-            async for pcm in decoded:
-                audio.feed(pcm)
-    except Exception:
-        log.exception("track could not be read on")
-    audio.mute()

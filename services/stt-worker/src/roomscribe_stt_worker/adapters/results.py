@@ -1,6 +1,7 @@
 """Stores what was recognised, once, and clears the audio it came from."""
 
 import logging
+from dataclasses import replace
 
 import nats.errors
 from nats.js import JetStreamContext
@@ -21,29 +22,29 @@ class Results:
     """Publishes a worker's results. What cannot be stored is `Retryable`."""
 
     def __init__(self, bus: Bus, js: JetStreamContext) -> None:
-        self._bus = bus
+        self.bus = bus
         self._js = js
 
     async def interim(self, event: SttInterim) -> None:
         """Sends words that may be lost."""
-        await self._bus.publish_core(event)
+        await self.bus.publish_core(event)
 
     async def endpoint(self, event: SttEndpoint) -> None:
         """Sends the hint that a sentence is over; it may be lost."""
-        await self._bus.publish_core(event)
+        await self.bus.publish_core(event)
 
     async def final(self, event: SttFinal) -> bool:
         """Stores the final; False if the utterance has one. The stream itself refuses a second, for as long as it keeps
         the first."""
         try:
-            ack = await self._bus.publish(event, expected_last_subject_sequence=0)
+            ack = await self.bus.publish(event, expected_last_subject_sequence=0)
         except WrongSequence:
             return False
         return not ack.duplicate
 
     async def gap(self, event: SttGap) -> None:
         """Stores a gap, once."""
-        await self._bus.publish(event)
+        await self.bus.publish(event)
 
     async def settled(self, place: Subject) -> bool:
         """Whether the utterance has its final, or a gap that stands for all of it. A malformed gap settles nothing."""
@@ -69,10 +70,10 @@ class Results:
         except ValueError:
             return 0
 
-    async def purge_audio(self, subject: str) -> None:
-        """Frees the utterance's audio; if that fails it ages out."""
+    async def purge_audio(self, place: Subject) -> None:
+        """Frees the utterance's audio, and the marks of who began with it; if that fails they age out."""
         try:
-            await self._js.purge_stream(AUDIO, subject=subject)
+            await self._js.purge_stream(AUDIO, subject=str(replace(place, type="audio.v1.*")))
         except nats.errors.Error as error:
             log.warning("audio not purged", extra={"error": str(error)})
 

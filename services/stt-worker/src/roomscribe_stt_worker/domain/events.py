@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from roomscribe_common.contracts.audio import SAMPLE_RATE
-from roomscribe_common.contracts.base import SttModel, Word
+from roomscribe_common.contracts.base import AnyEvent, Data, SttModel, Word
 from roomscribe_common.contracts.stt import (
     GapReason,
     SttEndpoint,
@@ -25,6 +26,8 @@ from roomscribe_stt_worker.domain.assembly import Hole
 from roomscribe_stt_worker.domain.nonspeech import Heard
 
 _SAMPLES_PER_MS = SAMPLE_RATE // 1000
+
+EventT = TypeVar("EventT", bound=AnyEvent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,7 @@ def interim(hearing: Hearing, version: int, samples: int, heard: Heard) -> SttIn
         confidence=round(heard.confidence, 3),
         stt=hearing.stt,
     )
-    return SttInterim.new(
-        id=f"interim:{utterance.utterance_id}:{hearing.attempt}:{version}",
-        source=hearing.source,
-        subject=_subject(SttInterim, hearing),
-        tenant=hearing.tenant,
-        data=data,
-    )
+    return _event(SttInterim, f"interim:{utterance.utterance_id}:{hearing.attempt}:{version}", hearing, data)
 
 
 def endpoint(hearing: Hearing, samples: int) -> SttEndpoint:
@@ -83,13 +80,7 @@ def endpoint(hearing: Hearing, samples: int) -> SttEndpoint:
         track_id=utterance.track.id,
         up_to_sample=samples,
     )
-    return SttEndpoint.new(
-        id=f"endpoint:{utterance.utterance_id}:{samples}",
-        source=hearing.source,
-        subject=_subject(SttEndpoint, hearing),
-        tenant=hearing.tenant,
-        data=data,
-    )
+    return _event(SttEndpoint, f"endpoint:{utterance.utterance_id}:{samples}", hearing, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +111,7 @@ def final(hearing: Hearing, said: Said) -> SttFinal:
         truncated=said.truncated,
         timing=said.timing,
     )
-    return SttFinal.new(
-        id=f"final:{utterance.utterance_id}",
-        source=hearing.source,
-        subject=_subject(SttFinal, hearing),
-        tenant=hearing.tenant,
-        data=data,
-    )
+    return _event(SttFinal, f"final:{utterance.utterance_id}", hearing, data)
 
 
 def hole(hearing: Hearing, lost: Hole) -> SttGap:
@@ -155,13 +140,7 @@ def _gap(hearing: Hearing, lost: Hole, reason: GapReason, *, whole: bool) -> Stt
         reason=reason,
         whole=whole,
     )
-    return SttGap.new(
-        id=f"gap:{name}",
-        source=hearing.source,
-        subject=_subject(SttGap, hearing),
-        tenant=hearing.tenant,
-        data=data,
-    )
+    return _event(SttGap, f"gap:{name}", hearing, data)
 
 
 def spread(text: str, start_ms: int, end_ms: int) -> list[Word]:
@@ -178,6 +157,7 @@ def spread(text: str, start_ms: int, end_ms: int) -> list[Word]:
     return words
 
 
-def _subject(event: type[SttInterim] | type[SttEndpoint] | type[SttFinal] | type[SttGap], hearing: Hearing) -> str:
+def _event(kind: type[EventT], id: str, hearing: Hearing, data: Data) -> EventT:
     utterance = hearing.utterance
-    return subject_of(event, hearing.tenant, utterance.meeting_id, utterance.track.id, utterance.utterance_id)
+    subject = subject_of(kind, hearing.tenant, utterance.meeting_id, utterance.track.id, utterance.utterance_id)
+    return kind.new(id=id, source=hearing.source, subject=subject, tenant=hearing.tenant, data=data)
