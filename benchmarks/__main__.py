@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import bus, dispatch, growth, meeting, peer, pool, room, segmentation, stt, up
+from benchmarks import bus, dispatch, growth, invariants, ledger, meeting, peer, pool, room, segmentation, stt, up
 from benchmarks.machine import Watch, versions
 from benchmarks.report import RESULTS, CouldNotRun, Findings, Result, show, write_table
 
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[bool], Findings]] = {
     "stt": stt.measure,
     "segmentation": segmentation.measure,
     "bus": bus.measure,
+    "ledger": ledger.measure,
     "pool": pool.measure,
     "up": up.measure,
     "dispatch": dispatch.measure,
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[bool], Findings]] = {
     "meeting": meeting.measure,
     "peer": peer.measure,
     "growth": growth.measure,
+    "invariants": invariants.measure,
 }
 
 

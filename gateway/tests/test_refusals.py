@@ -26,9 +26,16 @@ CALLS = [
     ("GET", "/v1/meetings/m1/minutes"),
     ("GET", "/v1/meetings/m1/usage"),
     ("GET", "/v1/usage?period=2026-11"),
+    ("GET", "/v1/usage/forecast"),
+    ("GET", "/v1/invoices/2026-11"),
+    ("GET", "/v1/invoices/2026-11/lines/l1"),
+    ("POST", "/v1/invoices/2026-11/compare"),
+    ("GET", "/v1/meetings/m1/usage/lines/l1"),
+    ("POST", "/v1/meetings/m1/usage/compare"),
     ("POST", "/v1/estimates"),
     ("POST", "/v1/cost-model"),
 ]
+GOOD_BODIES = {"tokens": {"identity": "bob"}, "compare": {"meetings": 1, "minutes": 45, "humans": 5}}
 PER_MEETING = [(method, path) for method, path in CALLS if "m1" in path]
 
 
@@ -67,14 +74,14 @@ async def test_either_key_of_a_tenant_works_and_the_scheme_in_any_case(gateway: 
 @pytest.mark.parametrize("id", ["a.b", "*", "%3E", "a%20b", "x" * 300, "%00", "m%C3%B6", "$JS"])
 async def test_an_unsafe_meeting_id_is_refused_by_its_limit(gateway: Gateway, id: str) -> None:
     for method, path in PER_MEETING:
-        body = {"identity": "bob"} if path.endswith("tokens") else None
+        body = GOOD_BODIES.get(path.rpartition("/")[2])
         response = await gateway.client.request(method, path.replace("m1", id), json=body)
         assert problem(response, 422)["meeting_id"] == "1 to 64 letters, digits, '_' or '-'"
 
 
 async def test_an_unknown_meeting_is_404(gateway: Gateway) -> None:
     for method, path in PER_MEETING:
-        body = {"identity": "bob"} if path.endswith("tokens") else None
+        body = GOOD_BODIES.get(path.rpartition("/")[2])
         response = await gateway.client.request(method, path, json=body)
         assert problem(response, 404)[""] == "There is no meeting m1."
 
@@ -202,6 +209,14 @@ PARAMETERS = [
     ("/v1/meetings/m1?x=1", "x", "this address knows none"),
     ("/v1/usage", "period", "Field required"),
     ("/v1/usage?period=2026-13", "period", "match pattern"),
+    ("/v1/usage/forecast?period=november", "period", "match pattern"),
+    ("/v1/invoices/2026-13", "period", "match pattern"),
+    ("/v1/invoices/2026-11?format=docx", "format", "'json', 'csv' or 'pdf'"),
+    ("/v1/invoices/2026-11?cursor=a.b", "cursor", "1 to 64 letters"),
+    ("/v1/invoices/2026-11?format=csv&cursor=m1", "cursor", "only JSON comes in pages"),
+    ("/v1/invoices/2026-11/lines/" + "x" * 301, "line_id", "at most 300 characters"),
+    ("/v1/invoices/2026-11/lines/a%00b", "line_id", "match pattern"),
+    ("/v1/meetings/m1/usage/lines/l1?cursor=" + "x" * 301, "cursor", "at most 300 characters"),
 ]
 
 

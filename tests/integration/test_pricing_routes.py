@@ -105,7 +105,7 @@ async def _refusals(client: httpx.AsyncClient) -> None:
         ("/v1/estimates", {**ARTICLE, "minutes": 1e30}, "minutes", "must be above 0 and at most 44640; it is 1e+30"),
         ("/v1/estimates", {**ARTICLE, "minutes": "NaN"}, "minutes", "must be a number"),
         ("/v1/estimates", {**ARTICLE, "plan": "gold"}, "plan", "unknown plan 'gold'; the plans are"),
-        ("/v1/estimates", {**ARTICLE, "usage": {"tea": "1"}}, "usage.tea.[key]", "unknown meter 'tea'"),
+        ("/v1/estimates", {**ARTICLE, "usage": {"tea": "1"}}, "usage.tea", "unknown meter 'tea'"),
         ("/v1/cost-model", {"demand": {"users": 1}}, "demand.users", "unknown field"),
         ("/v1/cost-model", {"network": {"egress_usd_per_gb": "-1"}}, "network.egress_usd_per_gb", "it is '-1'"),
     ]

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import typer
 
-COMMANDS = ("up", "ps", "doctor", "streams", "demo", "replay", "tail", "export", "price", "cost-model")
+COMMANDS = ("up", "ps", "doctor", "streams", "demo", "replay", "tail", "export", "usage", "price", "cost-model")
 
 
 def main() -> None:

@@ -93,6 +93,15 @@ class Gateway:
             raise GatewayError(_explained(response))
         return response
 
+    async def get(self, path: str, **parameters: str) -> bytes:
+        """The body of the answer."""
+        return (await self._call("GET", path, params=parameters)).content
+
+    async def post(self, path: str, body: str) -> bytes:
+        """The body of the answer to a JSON text."""
+        headers = {"Content-Type": "application/json"}
+        return (await self._call("POST", path, content=body.encode(), headers=headers)).content
+
     async def start(self, room: str, title: str) -> str:
         """Sends the agent into a room; the meeting's id."""
         return str((await self._call("POST", "/v1/meetings", json={"room": room, "title": title})).json()["id"])

@@ -12,6 +12,7 @@ from roomscribe_gateway.archive.feed import CONSUMERS, Feed
 from roomscribe_gateway.archive.reads import Archive
 from roomscribe_gateway.auth import Keys
 from roomscribe_gateway.edge import Edge
+from roomscribe_gateway.invoice_files.typesetter import Typesetter
 from roomscribe_gateway.live.hub import Hub
 from roomscribe_gateway.settings import GatewaySettings
 
@@ -40,6 +41,7 @@ async def build(service: Service[GatewaySettings]) -> None:
         archive=archive,
         hub=Hub(settings.gateway_max_streams, service.meter),
         livekit=_livekit(settings),
+        typesetter=Typesetter(),
     )
     app = http.create(edge, service.tracer, service.meter)
     service.spawn("http", server.serve(app, listening, edge.hub.close))

@@ -14,6 +14,7 @@ from roomscribe_gateway.adapters import livekit
 from roomscribe_gateway.adapters.livekit import Livekit
 from roomscribe_gateway.archive.reads import Archive, MeetingRecord
 from roomscribe_gateway.auth import Keys
+from roomscribe_gateway.invoice_files.typesetter import Typesetter
 from roomscribe_gateway.live.hub import Hub
 from roomscribe_gateway.recent import just_requested
 from roomscribe_gateway.settings import GatewaySettings
@@ -29,6 +30,7 @@ class Edge:
     archive: Archive
     hub: Hub
     livekit: Livekit | None
+    typesetter: Typesetter
 
     async def ask(self, subject: str, command: BaseModel, response: type[ResponseT]) -> ResponseT:
         """Another service's answer. Raises `ProblemError`: its refusal, or 503 if it does not answer in time."""

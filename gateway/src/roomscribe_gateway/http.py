@@ -13,7 +13,7 @@ from roomscribe_common.errors import Problem
 from roomscribe_gateway import problems
 from roomscribe_gateway.access import Access
 from roomscribe_gateway.edge import Edge
-from roomscribe_gateway.routes import events, meetings, page, pricing, series, transcripts, usage, webhook
+from roomscribe_gateway.routes import events, invoices, meetings, page, pricing, series, transcripts, usage, webhook
 
 _ABOUT = (
     "Roomscribe sends an agent into LiveKit rooms and returns transcripts, minutes and billable minutes. "
@@ -31,7 +31,7 @@ def create(edge: Edge, tracer: Tracer, meter: Meter) -> FastAPI:
     problems.install(app)
     # The key itself is checked by StrictRoute, before anything is read; this is for the description.
     bearer = [Depends(HTTPBearer(auto_error=False, description="Your API key."))]
-    for routes in (meetings, series, transcripts, events, usage, pricing):
+    for routes in (meetings, series, transcripts, events, usage, invoices, pricing):
         app.include_router(routes.router, dependencies=bearer)
     for routes in (webhook, page):
         app.include_router(routes.router)

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, cast
 
 from pydantic import BeforeValidator, Field
-from roomscribe_common.ids import is_token
+from roomscribe_common.ids import Token, is_token
 from roomscribe_common.settings import CommonSettings, DatabaseSettings, LivekitSettings
 
 _KEY = re.compile(r"[\x21-\x7e]{8,200}")
@@ -41,6 +41,10 @@ class GatewaySettings(RebuildSettings, LivekitSettings):
     """How long before a scheduled meeting's time people are given tokens for its room."""
     gateway_command_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     """How long to wait for another service's answer."""
+    gateway_invoice_from: Annotated[str, Field(max_length=1000)] = ""
+    """Who issues invoices, as it stands on the PDF: name, address, tax number, one a line."""
+    gateway_invoice_to: dict[Token, Annotated[str, Field(max_length=1000)]] = {}
+    """JSON: tenant → name and address as they stand on its PDF; the tenant's id by default."""
     gateway_max_streams: Annotated[int, Field(ge=1)] = 500
     """Event streams open at once in this process."""
     gateway_slow_reader_s: Annotated[float, Field(gt=0, le=600)] = 20.0

@@ -17,13 +17,21 @@ from roomscribe_common.service import Service
 from roomscribe_common.stored import stored
 from roomscribe_common.subjects import MEETING_USAGE, PERIOD_USAGE, subject_of
 from roomscribe_common.testing.service import running_service
+from roomscribe_usage_metering.accounts import load_accounts
 from roomscribe_usage_metering.adapters import database
+from roomscribe_usage_metering.adapters.bookings import Bookings
 from roomscribe_usage_metering.adapters.ledgers import Ledgers
+from roomscribe_usage_metering.adapters.period_usage import Periods
 from roomscribe_usage_metering.adapters.store import EvidenceStore
+from roomscribe_usage_metering.adapters.tariffs import Tariffs
 from roomscribe_usage_metering.app import build
 from roomscribe_usage_metering.pricing.books import built_in
 from roomscribe_usage_metering.settings import Settings
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from .billing import Till
+
+[SHIP] = [book for book in built_in() if book.id == "livekit-cloud-ship"]
 Running = AbstractAsyncContextManager[Service[Settings]]
 Start = Callable[..., Running]
 
@@ -37,17 +45,41 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[EvidenceStore]:
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = database.open_engine(database_url, 10)
     await database.create_tables(engine)
-    yield EvidenceStore(engine, quiet_ms=0)
+    yield engine
     await engine.dispose()
 
 
 @pytest.fixture
+def store(engine: AsyncEngine) -> EvidenceStore:
+    return EvidenceStore(engine, quiet_ms=0)
+
+
+@pytest.fixture
 def ledgers(store: EvidenceStore) -> Ledgers:
-    [ship] = [book for book in built_in() if book.id == "livekit-cloud-ship"]
-    return Ledgers(store, ship)
+    return Ledgers(store, SHIP)
+
+
+@pytest.fixture
+def tariffs() -> Tariffs:
+    return Tariffs(load_accounts(None, built_in(), SHIP.id), built_in())
+
+
+@pytest.fixture
+def till(engine: AsyncEngine) -> Till:
+    return Till(engine, load_accounts(None, built_in(), SHIP.id), built_in())
+
+
+@pytest.fixture
+def bookings(engine: AsyncEngine, tariffs: Tariffs) -> Bookings:
+    return Bookings(engine, tariffs)
+
+
+@pytest.fixture
+def periods(engine: AsyncEngine, tariffs: Tariffs) -> Periods:
+    return Periods(engine, tariffs, SHIP)
 
 
 @pytest.fixture

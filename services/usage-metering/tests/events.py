@@ -166,5 +166,5 @@ def webhook(name: str, id_: str, room_sid: str, at: datetime, body: Mapping[str,
             "body": body,
         }
     )
-    subject = subject_of(LivekitEvent, UNKNOWN, room_sid)
+    subject = subject_of(LivekitEvent, UNKNOWN, room_sid or UNKNOWN)
     return LivekitEvent.new(id=id_, source="livekit", subject=subject, tenant=UNKNOWN, data=data)

@@ -1,5 +1,7 @@
 """What is billed, case by case."""
 
+from fractions import Fraction
+
 from roomscribe_common.contracts.usage import UsageLine
 from roomscribe_usage_metering.domain.connections import connections
 from roomscribe_usage_metering.domain.evidence import (
@@ -14,7 +16,8 @@ from roomscribe_usage_metering.domain.evidence import (
     RoomPolled,
     TokensUsed,
 )
-from roomscribe_usage_metering.domain.ledger import derive, totals
+from roomscribe_usage_metering.domain.ledger import derive, quantities, totals
+from roomscribe_usage_metering.domain.lines import Line, to_usage_line
 
 KEY = MeetingKey("acme", "mtg_1")
 ROOM, SID = "planning", "RM_1"
@@ -51,7 +54,7 @@ def over(at_ms: int) -> MeetingOver:
 
 
 def lines(*facts: Evidence, neighbours: tuple[Claim, ...] = ()) -> dict[str, UsageLine]:
-    return {line.line_id: line for line in derive(KEY, [agent(), *facts], neighbours).lines}
+    return {line.line_id: to_usage_line(line) for line in derive(KEY, [agent(), *facts], neighbours).lines}
 
 
 def test_a_leave_alone_rebuilds_the_whole_connection() -> None:
@@ -109,27 +112,27 @@ def test_somebody_who_comes_back_is_a_second_connection_with_its_own_started_min
 
 def test_a_killed_agent_is_billed_to_its_last_heartbeat_though_the_sfu_noticed_later() -> None:
     sfu = seen("PA_agent", "AGENT", left_ms=T0 + 140_000)
-    line = lines(agent(105_000), agent(120_000), sfu, over(T0 + 150_000))["agent:job_1:1"]
+    line = lines(agent(105_000), agent(120_000), sfu, over(T0 + 150_000))["agent:job_1:PA_agent"]
     assert (line.quantity, line.billed, line.basis, line.open) == (120_000, "2", "last_heartbeat", False)
 
 
-def test_an_agent_that_left_is_billed_by_its_own_clock() -> None:
-    sfu = seen("PA_agent", "AGENT", joined_ms=T0 + 20, left_ms=T0 + 61_000)
-    line = lines(agent(60_000), agent(61_500, left=True), sfu)["agent:job_1:1"]
+def test_an_agent_that_left_before_the_sfu_said_so_is_billed_by_its_own_clock() -> None:
+    sfu = seen("PA_agent", "AGENT", joined_ms=T0 + 20, left_ms=T0 + 62_000)
+    line = lines(agent(60_000), agent(61_500, left=True), sfu)["agent:job_1:PA_agent"]
     assert (line.quantity, line.basis, line.open) == (61_500, "agent_left", False)
 
 
 def test_an_agent_the_sfu_gave_up_is_billed_to_the_sfus_end() -> None:
     sfu = seen("PA_agent", "AGENT", left_ms=T0 + 60_000)
-    line = lines(agent(300_000), sfu)["agent:job_1:1"]
-    assert (line.quantity, line.basis, line.open) == (60_999, "left", False)
+    line = lines(agent(300_000), sfu)["agent:job_1:PA_agent"]
+    assert (line.quantity, line.basis, line.open) == (60_000, "left", False)
 
 
 def test_each_epoch_is_a_session_and_the_newer_one_ends_the_older() -> None:
-    second = agent(10_000, epoch=2, joined_ms=T0 + 70_000, sid="PA_agent2")
-    found = lines(agent(61_000), second)
-    assert (found["agent:job_1:1"].billed, found["agent:job_1:1"].open) == ("2", False)
-    assert (found["agent:job_2:2"].billed, found["agent:job_2:2"].open) == ("1", True)
+    found = lines(agent(61_000), agent(10_000, epoch=2, joined_ms=T0 + 70_000, sid="PA_agent2"))
+    first, second = found["agent:job_1:PA_agent"], found["agent:job_2:PA_agent2"]
+    assert (first.billed, first.open) == ("2", False)
+    assert (second.billed, second.open) == ("1", True)
     assert totals(found.values())["agent_session_minutes"] == "3"
 
 
@@ -149,13 +152,20 @@ def audio(utterance: str, audio_ms: int, track: str = "TR_1", model: str = "tiny
 
 def test_speech_to_text_is_summed_by_track_and_model_before_it_is_rounded() -> None:
     found = lines(audio("utt_1", 1_400), audio("utt_2", 1_400), audio("utt_3", 500, model="base"))
-    assert found["stt:TR_1:moonshine/tiny"].quantity == 2_800
-    assert found["stt:TR_1:moonshine/tiny"].billed == "0.05"
-    assert found["stt:TR_1:moonshine/base"].billed == "0.016666666667"
+    assert found["stt:TR_1:0:moonshine/tiny"].quantity == 2_800
+    assert found["stt:TR_1:0:moonshine/tiny"].billed == "0.05"
+    assert found["stt:TR_1:0:moonshine/base"].billed == "0.016666666667"
+
+
+def test_what_is_priced_is_the_exact_fraction_of_a_minute() -> None:
+    found = derive(KEY, [agent(), audio("utt_1", 50_001)])
+    assert quantities(found.lines)["stt_audio_minutes"] == Fraction(51, 60)
+    assert quantities([*found.lines, *found.lines])["stt_audio_minutes"] == Fraction(102, 60)
+    assert quantities(derive(KEY, [agent(), audio("utt_1", 1)]).lines)["stt_audio_minutes"] == Fraction(1, 60)
 
 
 def test_a_second_final_of_an_utterance_counts_once() -> None:
-    assert lines(audio("utt_1", 1_400), audio("utt_1", 900))["stt:TR_1:moonshine/tiny"].quantity == 1_400
+    assert lines(audio("utt_1", 1_400), audio("utt_1", 900))["stt:TR_1:0:moonshine/tiny"].quantity == 1_400
 
 
 def test_tokens_are_summed_over_requests_per_model() -> None:
@@ -186,7 +196,7 @@ def test_two_meetings_in_one_room_share_no_connection() -> None:
     assert _connections(theirs.lines) == {"PA_late", "PA_agent2"}
 
 
-def _connections(of: tuple[UsageLine, ...]) -> set[str]:
+def _connections(of: tuple[Line, ...]) -> set[str]:
     return {line.subject for line in of if line.meter == "webrtc_participant_minutes"}
 
 
@@ -202,3 +212,16 @@ def test_a_meeting_that_was_never_held_has_an_empty_ledger() -> None:
     ledger = derive(KEY, [])
     assert ledger.lines == ()
     assert set(totals(ledger.lines).values()) == {"0"}
+
+
+def test_a_reconnected_agent_has_a_session_for_each_connection() -> None:
+    found = lines(agent(30_000), agent(10_000, joined_ms=T0 + 40_000, sid="PA_again"))
+    first, second = found["agent:job_1:PA_agent"], found["agent:job_1:PA_again"]
+    assert (first.quantity, first.open, second.quantity, second.open) == (30_000, False, 10_000, True)
+    assert totals(found.values())["agent_session_minutes"] == "2"
+
+
+def test_who_aborted_is_free_though_a_poll_saw_them_coming() -> None:
+    aborted = seen("PA_anna", left_ms=T0 + 20_000, aborted=True)
+    assert "webrtc:PA_anna" not in lines(polled(T0 + 10_000, "PA_anna"), aborted)
+    assert "webrtc:PA_anna" in lines(seen("PA_anna", seen_ms=T0), polled(T0 + 10_000, "PA_anna"), aborted)

@@ -68,5 +68,5 @@ async def test_a_poll_closes_the_ledger_of_a_room_whose_leaves_were_lost(
         await bench.say(meeting.started(), meeting.agent_joined(), joined, meeting.agent_left(40), meeting.ended(40))
         await until(bench.settled)
         [told] = await bench.until_told()
-    [line] = [line for line in told.data.lines if line.subject == "PA_anna"]
+    [line] = [line for line in told.data.lines if line.line_id == "webrtc:PA_anna"]
     assert (line.basis, line.open) == ("last_seen", False)

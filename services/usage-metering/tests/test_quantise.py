@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from roomscribe_common.contracts.usage import Meter
 from roomscribe_usage_metering.domain.quantise import decimal_text, in_billed_units, quantise
 
+from .scenarios import scenarios
+
 
 @pytest.mark.parametrize(
     ("ms", "minutes"), [(0, 0), (1, 1), (10_000, 1), (60_000, 1), (60_001, 2), (70_000, 2), (2_700_000, 45)]
@@ -36,6 +38,7 @@ def test_a_sum_of_seconds_is_converted_once_and_is_exact() -> None:
     assert decimal_text(in_billed_units("stt_audio_minutes", "livekit", sixty_times_a_second)) == "1"
 
 
+@scenarios
 @given(st.integers(0, 10**12), st.integers(0, 10**12))
 def test_more_use_never_costs_less(one: int, other: int) -> None:
     less, more = sorted((one, other))
@@ -44,6 +47,7 @@ def test_more_use_never_costs_less(one: int, other: int) -> None:
     )
 
 
+@scenarios
 @given(st.decimals(min_value=0, max_value=10**9, places=12))
 def test_decimal_text_is_the_number_without_exponent_or_padding(value: Decimal) -> None:
     text = decimal_text(value)

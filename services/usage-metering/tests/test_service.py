@@ -83,7 +83,7 @@ async def test_a_leave_that_never_comes_closes_the_ledger_after_the_grace(meteri
     async with metering(usage_close_grace_s=0.1):
         await bench.say(meeting.agent_joined(), joined, meeting.heartbeat(1), meeting.ended(30))
         [told] = await bench.until_told()
-    [line] = [line for line in told.data.lines if line.subject == "PA_anna"]
+    [line] = [line for line in told.data.lines if line.line_id == "webrtc:PA_anna"]
     assert (line.basis, line.open, line.billed) == ("last_seen", False, "1")
 
 

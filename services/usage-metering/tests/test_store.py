@@ -3,45 +3,24 @@
 import asyncio
 import itertools
 import random
+from datetime import UTC, datetime
 
 import pytest
-from roomscribe_common.contracts.agent import AgentHeartbeat, AgentJoined, AgentLeft
-from roomscribe_common.contracts.base import AnyEvent
-from roomscribe_common.contracts.livekit import LivekitEvent
-from roomscribe_common.contracts.meeting import MeetingEnded, MeetingRequested, MeetingStarted
-from roomscribe_common.contracts.stt import SttFinal
-from roomscribe_common.contracts.usage import LlmUsage
-from roomscribe_common.errors import Permanent, ProblemError, Retryable
+from roomscribe_common.errors import ProblemError, Retryable
+from roomscribe_usage_metering.adapters.bookings import Bookings
 from roomscribe_usage_metering.adapters.ledgers import Ledgers
+from roomscribe_usage_metering.adapters.period_usage import Periods
 from roomscribe_usage_metering.adapters.store import EvidenceStore, Room
 from roomscribe_usage_metering.adapters.writer import EvidenceWriter
 from roomscribe_usage_metering.closer import Closer, Times
-from roomscribe_usage_metering.domain import translate
 from roomscribe_usage_metering.domain.evidence import MeetingKey, Record
 from roomscribe_usage_metering.domain.lines import epoch_ms
 from roomscribe_usage_metering.domain.periods import PAGE
 
 from .events import START, Meeting
+from .records import record
 
 KEY = MeetingKey("acme", "mtg_1")
-
-
-def record(event: AnyEvent) -> Record:
-    match event:
-        case MeetingRequested() | MeetingStarted() | MeetingEnded():
-            return translate.of_meeting(event)
-        case AgentJoined() | AgentHeartbeat() | AgentLeft():
-            return translate.of_agent(event)
-        case SttFinal():
-            return translate.of_final(event)
-        case LlmUsage():
-            return translate.of_tokens(event)
-        case LivekitEvent():
-            found = translate.of_webhook(event)
-            assert found is not None
-            return found
-        case _:
-            raise AssertionError(event)
 
 
 def life(meeting: Meeting | None = None) -> list[Record]:
@@ -53,19 +32,21 @@ async def test_the_ledger_of_a_whole_life(store: EvidenceStore, ledgers: Ledgers
     usage = await ledgers.meeting_usage(KEY)
     assert usage is not None
     # Anna 74 s and the agent 75 s are two minutes each, Bo's 8 s one.
-    assert usage.totals == {
+    assert {meter: total for meter, total in usage.totals.items() if total != "0"} == {
         "webrtc_participant_minutes": "5",
         "agent_session_minutes": "2",
+        "downstream_gb": "0.04",
         "stt_audio_minutes": "0.033333333333",
         "llm_input_tokens": "100",
         "llm_output_tokens": "10",
     }
     assert not any(line.open for line in usage.lines)
     assert usage.estimate is not None
-    # 5 × 0.0005, 2 × 0.01, 2 s of 0.006 a minute: each line is rounded to cents, once.
+    # 5 × 0.0005, 2 × 0.01, 0.04 × 0.12, 2 s of 0.006 a minute: each line is rounded to cents, once.
     assert [(line.exact, line.amount) for line in usage.estimate.lines] == [
         ("0.0025", "0.00"),
         ("0.02", "0.02"),
+        ("0.0048", "0.00"),
         ("0.0002", "0.00"),
     ]
     assert usage.estimate.total == "0.02"
@@ -110,7 +91,7 @@ async def test_tenants_with_the_same_meeting_id_never_meet(store: EvidenceStore,
     assert ours is not None
     assert theirs is not None
     assert ours.totals["stt_audio_minutes"] == "0.033333333333"
-    assert {line.line_id for line in theirs.lines} == {"stt:TR_anna:moonshine/tiny"}
+    assert {line.line_id for line in theirs.lines} == {"stt:TR_anna:1:moonshine/tiny"}
     assert await ledgers.meeting_usage(MeetingKey("initech", "mtg_1")) is None
 
 
@@ -126,89 +107,54 @@ async def test_a_second_meeting_in_the_room_takes_nothing_from_the_first(
     assert sorted(connections) == sorted(line.line_id for line in before.lines if line.line_id[:6] == "webrtc")
 
 
-async def test_a_month_holds_the_meetings_that_began_in_it(store: EvidenceStore, ledgers: Ledgers) -> None:
+async def test_a_period_holds_the_use_whose_ticks_are_in_it(store: EvidenceStore, periods: Periods) -> None:
     for n in (1, 2):
         await store.add(life(Meeting(f"mtg_{n}", "acme", f"RM_{n}")), 0)
     await store.add(life(Meeting("mtg_3", "globex", "RM_3")), 0)
-    month = await ledgers.period_usage("acme", "2026-11")
+    month = await periods.usage("acme", "2026-11")
     assert [usage.meeting_id for usage in month.meetings] == ["mtg_1", "mtg_2"]
     assert month.totals["webrtc_participant_minutes"] == "10"
     assert month.totals["stt_audio_minutes"] == "0.066666666667"
     for empty in ("2026-10", "2026-12"):
-        assert (await ledgers.period_usage("acme", empty)).meetings == []
+        assert (await periods.usage("acme", empty)).meetings == []
 
 
-async def test_a_month_of_many_meetings_is_told_in_pages_with_the_sums_of_all(
-    store: EvidenceStore, ledgers: Ledgers
+async def test_a_meeting_over_midnight_is_in_both_periods(store: EvidenceStore, periods: Periods) -> None:
+    # Six minutes of a person and an agent from 30 s before December: the first tick of each is in November.
+    start = datetime(2026, 11, 30, 23, 59, 30, tzinfo=UTC)
+    meeting = Meeting(start=start)
+    left = [meeting.webhook("participant_left", sid, 360, 0, kind) for sid, kind in (("PA_a", None), ("PA_x", "AGENT"))]
+    await store.add([record(event) for event in (meeting.started(), *left)], 0)
+    months = [await periods.usage("acme", name) for name in ("2026-11", "2026-12")]
+    assert [month.totals["webrtc_participant_minutes"] for month in months] == ["2", "10"]
+
+
+async def test_a_period_of_many_meetings_is_told_in_pages_with_the_sums_of_all(
+    store: EvidenceStore, periods: Periods
 ) -> None:
     ids = [f"mtg_{n:03}" for n in range(PAGE + 1)]
     for meeting_id in ids:
         await store.add([record(Meeting(meeting_id, "acme", f"RM_{meeting_id}").tokens(f"llm_{meeting_id}"))], 0)
         await store.add([record(Meeting(meeting_id, "acme", f"RM_{meeting_id}").started())], 0)
-    first = await ledgers.period_usage("acme", "2026-11")
-    second = await ledgers.period_usage("acme", "2026-11", first.next_cursor)
+    first = await periods.usage("acme", "2026-11")
+    second = await periods.usage("acme", "2026-11", first.next_cursor)
     assert first.next_cursor == ids[PAGE - 1]
     assert [one.meeting_id for one in first.meetings + second.meetings] == ids
     assert second.next_cursor is None
     assert first.totals["llm_input_tokens"] == second.totals["llm_input_tokens"] == str(100 * (PAGE + 1))
     with pytest.raises(ProblemError) as refused:
-        await ledgers.period_usage("acme", "2026-11", "mtg_999")
+        await periods.usage("acme", "2026-11", "mtg_999")
     assert refused.value.problem.status == 422
 
 
-async def test_a_ledger_that_cannot_be_told_keeps_no_other_from_being_told(
-    store: EvidenceStore, ledgers: Ledgers
+async def test_rooms_are_polled_until_their_meeting_is_closed(
+    store: EvidenceStore, ledgers: Ledgers, bookings: Bookings
 ) -> None:
-    told: list[str] = []
-
-    async def publish(event: AnyEvent) -> None:
-        told.append(event.subject)
-        if event.subject.endswith("mtg_1"):
-            raise Permanent("larger than the server takes")
-
-    for n in (1, 2):
-        await store.add(life(Meeting(f"mtg_{n}", "acme", f"RM_{n}")), n)
-    closer = Closer(store, ledgers, publish, "test", Times(look_every_s=1, grace_s=0))
-    for _ in range(2):
-        await closer.close_due(epoch_ms(START) + 3_600_000)
-    assert told == ["usage.v1.meeting.acme.mtg_1", "usage.v1.meeting.acme.mtg_2"]
-    await store.add([record(Meeting().tokens("llm_late"))], 3)
-    await closer.close_due(epoch_ms(START) + 3_600_000)
-    assert len(told) == 3
-
-
-async def test_a_ledger_kept_at_closing_is_used_until_new_evidence_comes(
-    store: EvidenceStore, ledgers: Ledgers
-) -> None:
-    await store.add(life(), 0)
-    derived = await ledgers.derive(KEY)
-    assert derived is not None
-    kept = ledgers.usage(derived.ledger, closed=True).model_copy(update={"room": "as kept"})
-    await store.close(derived.meeting, kept.digest, kept.model_dump_json())
-    assert [m.room for m in (await ledgers.period_usage("acme", "2026-11")).meetings] == ["as kept"]
-    await store.add([record(Meeting().webhook("participant_left", "PA_late", 30, 25))], 0)
-    month = await ledgers.period_usage("acme", "2026-11")
-    assert [m.room for m in month.meetings] == ["planning"]
-    assert month.totals["webrtc_participant_minutes"] == "6"
-
-
-async def test_closing_on_old_evidence_is_refused(store: EvidenceStore, ledgers: Ledgers) -> None:
-    await store.add(life(), 0)
-    derived = await ledgers.derive(KEY)
-    assert derived is not None
-    await store.add([record(Meeting().heartbeat(2))], 5)
-    await store.close(derived.meeting, derived.ledger.digest, "{}")
-    assert await store.due(10, 10) == [KEY]
-
-
-async def test_rooms_are_polled_until_their_meeting_is_closed(store: EvidenceStore, ledgers: Ledgers) -> None:
     started = epoch_ms(START)
     await store.add(life(), 0)
     assert await store.rooms_to_poll(started, 10) == [Room("planning", "RM_1")]
     assert await store.rooms_to_poll(started + 1, 10) == []
-    derived = await ledgers.derive(KEY)
-    assert derived is not None
-    await store.close(derived.meeting, derived.ledger.digest, "{}")
+    await Closer(store, ledgers, bookings, "test", Times(1, 0)).close_due(started + 3_600_000)
     assert await store.rooms_to_poll(started, 10) == []
 
 

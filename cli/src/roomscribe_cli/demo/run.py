@@ -14,6 +14,7 @@ from roomscribe_common.bus import Bus
 from roomscribe_common.contracts.usage import MeetingUsageData
 
 from roomscribe_cli.client import Endpoint, Gateway, GatewayError
+from roomscribe_cli.demo.bill import show_bill, write_bill
 from roomscribe_cli.demo.listener import Listener
 from roomscribe_cli.demo.people import Cast, Happened
 from roomscribe_cli.demo.results import Results, write_results
@@ -110,8 +111,11 @@ async def _report(gateway: Gateway, outcome: Outcome, console: Console, out: Pat
         show_minutes(console, outcome.minutes, {f.data.segment_id: f.data for f in outcome.finals})
     if outcome.usage is not None:
         show_usage(console, outcome.usage)
+        await show_bill(console, gateway, outcome.usage)
     show_scorecard(console, outcome.card)
     await write_results(out, gateway, outcome.meeting, Results(outcome.minutes, outcome.usage, outcome.card))
+    if outcome.usage is not None:
+        await write_bill(out, gateway)
     console.print(f"Files: {out}")
 
 

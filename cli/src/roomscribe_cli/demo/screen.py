@@ -1,7 +1,6 @@
 """What the terminal shows: the meeting live, then minutes, usage, cost and scorecard."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -13,7 +12,7 @@ from roomscribe_common.contracts.transcript import TranscriptFinalData, Transcri
 from roomscribe_common.contracts.usage import MeetingUsageData
 
 from roomscribe_cli.demo.scorecard import Scorecard
-from roomscribe_cli.pricing.words import number
+from roomscribe_cli.pricing.words import UNITS, number
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
@@ -100,11 +99,10 @@ def show_usage(console: Console, usage: MeetingUsageData) -> None:
     console.rule("Usage", align="left")
     table = Table("meter", "who or what", "measured", "billed", "rests on", box=None, header_style="dim")
     for line in usage.lines:
-        measured = f"{line.quantity / 1000:.1f} s" if line.unit == "ms" else f"{line.quantity} tokens"
+        measured = f"{line.quantity / 1000:.1f} s" if line.unit == "ms" else f"{line.quantity:,} {line.unit}"
         who = "the agent" if line.identity.startswith("roomscribe-") else line.identity or line.subject
-        billed = f"{Decimal(line.billed).normalize():f}"[:6]
-        unit = {"minutes": "min", "tokens": "tokens"}[line.billed_unit]
-        table.add_row(line.meter.replace("_", " "), who, measured, f"{billed} {unit}", line.basis.replace("_", " "))
+        billed = f"{number(line.billed)} {UNITS.get(line.billed_unit, line.billed_unit)}"
+        table.add_row(line.meter.replace("_", " "), who, measured, billed, line.basis.replace("_", " "))
     console.print(table)
     if usage.estimate is not None:
         estimate = usage.estimate

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import typer
 from pydantic import BaseModel, ValidationError
-from roomscribe_common.errors import ProblemError
+from roomscribe_common.errors import ProblemError, field_name
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
 _LARGEST_BYTES = 1_000_000
@@ -27,7 +27,7 @@ def request_of(command: str, model: type[RequestT], file: Path | None, given: di
     try:
         return model.model_validate(_merged(base, given))
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, one['loc']))}: {_words(one['msg'])}" for one in error.errors(include_url=False)]
+        lines = [f"{field_name(one['loc'])}: {_words(one['msg'])}" for one in error.errors(include_url=False)]
         fail(command, "\n  ".join(["the request is refused:", *lines]))
 
 

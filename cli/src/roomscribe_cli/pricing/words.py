@@ -2,6 +2,9 @@
 
 from decimal import Decimal
 
+UNITS = {"minutes": "min", "gb": "GB"}
+"""Of what is billed, where it has a shorter name."""
+
 
 def amount(money: str | None) -> str:
     """`1440.00` as `$1,440.00`; a dash if there is none."""

@@ -67,7 +67,7 @@ def to_csv(transcript: Transcript) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(_CSV_COLUMNS)
     for item in transcript.in_order():
-        writer.writerow([_cell(value) for value in _row(item)])
+        writer.writerow([cell(value) for value in _row(item)])
     return out.getvalue()
 
 
@@ -80,7 +80,8 @@ def _row(item: TranscriptFinalData | TranscriptGapData) -> list[str | int | floa
     return ["segment", item.sequence, item.revision, *times, *person, *spoken]
 
 
-def _cell(value: str | int | float) -> str | int | float:
+def cell(value: str | int | float) -> str | int | float:
+    """The value, but no text that a spreadsheet would run as a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in set("=+-@\t\r") else value
 
 

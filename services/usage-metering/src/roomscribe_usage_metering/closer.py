@@ -1,17 +1,15 @@
-"""Tells the world a meeting's ledger once it is closed."""
+"""Closes meetings' ledgers: books them, and tells the world."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.contracts.usage import MeetingUsage, MeetingUsageData
-from roomscribe_common.errors import Permanent, Retryable
 from roomscribe_common.subjects import subject_of
 from sqlalchemy.exc import SQLAlchemyError
 
+from roomscribe_usage_metering.adapters.bookings import Bookings
 from roomscribe_usage_metering.adapters.ledgers import Derived, Ledgers
 from roomscribe_usage_metering.adapters.store import EvidenceStore
 from roomscribe_usage_metering.domain.closing import Close, Told, Wait, decide
@@ -32,19 +30,12 @@ class Times:
 
 
 class Closer:
-    """Closes the ledgers that are due, one after the other. Replicas may do so at once: the event's id is the same."""
+    """Closes the ledgers that are due, one after the other. Replicas may do so at once: one of them books."""
 
-    def __init__(
-        self,
-        store: EvidenceStore,
-        ledgers: Ledgers,
-        publish: Callable[[AnyEvent], Awaitable[object]],
-        source: str,
-        times: Times,
-    ) -> None:
+    def __init__(self, store: EvidenceStore, ledgers: Ledgers, bookings: Bookings, source: str, times: Times) -> None:
         self._store = store
         self._ledgers = ledgers
-        self._publish = publish
+        self._bookings = bookings
         self._source = source
         self._times = times
 
@@ -54,7 +45,7 @@ class Closer:
             try:
                 async with asyncio.timeout(_DEADLINE_S):
                     await self.close_due(time.time_ns() // 1_000_000)
-            except (SQLAlchemyError, OSError, TimeoutError, Retryable) as error:
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
                 log.warning("closing failed, trying again", extra={"error": type(error).__name__})
             await asyncio.sleep(self._times.look_every_s)
 
@@ -67,23 +58,17 @@ class Closer:
         derived = await self._ledgers.derive(key)
         if derived is None:
             return
-        recheck_ms = int(self._times.look_every_s * 1000)
-        match decide(derived.ledger, _told(derived), now_ms, int(self._times.grace_s * 1000), recheck_ms):
+        told, recheck_ms = _told(derived), int(self._times.look_every_s * 1000)
+        match decide(derived.ledger, told, now_ms, int(self._times.grace_s * 1000), recheck_ms):
             case Close():
-                await self._close(derived)
+                usage = self._ledgers.usage(derived.ledger, closed=True)
+                event = meeting_usage(key.tenant, usage, self._source)
+                await self._bookings.settle(derived.meeting, derived.ledger, event, now_ms)
+            case Wait(_) if told == "same":
+                # The same ledger from more evidence: what is kept of it is of its newest version again.
+                await self._bookings.settle(derived.meeting, derived.ledger, None, now_ms)
             case Wait(until_ms):
                 await self._store.look_again(derived.meeting, until_ms)
-
-    async def _close(self, derived: Derived) -> None:
-        usage = self._ledgers.usage(derived.ledger, closed=True)
-        try:
-            await self._publish(meeting_usage(derived.meeting.key.tenant, usage, self._source))
-        except Permanent as error:
-            log.error("ledger cannot be told", extra={"meeting": usage.meeting_id, "reason": error.reason})
-            await self._store.look_again(derived.meeting, None)
-            return
-        # A crash here publishes it once more, under the same id.
-        await self._store.close(derived.meeting, usage.digest, usage.model_dump_json())
 
 
 def _told(derived: Derived) -> Told:

@@ -1,9 +1,11 @@
 """Events become evidence, commands become ledgers and prices."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 from roomscribe_common.contracts.commands import GetMeetingUsage, GetPeriodUsage, PeriodUsage
+from roomscribe_common.contracts.invoices import Explained, ExplainLine, GetInvoice, Invoice
 from roomscribe_common.contracts.livekit import LivekitEvent
 from roomscribe_common.contracts.pricing.cost_model import CostModel, CostModelRequest
 from roomscribe_common.contracts.pricing.estimate import Estimate
@@ -14,9 +16,12 @@ from roomscribe_common.delivery import Delivery
 from roomscribe_common.errors import ProblemError
 
 from roomscribe_usage_metering.adapters.ledgers import Ledgers
+from roomscribe_usage_metering.adapters.period_usage import Periods
 from roomscribe_usage_metering.adapters.writer import EvidenceWriter
 from roomscribe_usage_metering.domain import translate
 from roomscribe_usage_metering.domain.evidence import MeetingKey
+from roomscribe_usage_metering.explaining import Explaining
+from roomscribe_usage_metering.invoicing import Invoicing
 from roomscribe_usage_metering.pricing.books import Books
 from roomscribe_usage_metering.pricing.cost_model_answer import cost_model
 from roomscribe_usage_metering.pricing.estimating import estimate
@@ -54,8 +59,9 @@ class Evidence:
 class Commands:
     """Answers from the database. A tenant is told of its own meetings only."""
 
-    def __init__(self, ledgers: Ledgers) -> None:
+    def __init__(self, ledgers: Ledgers, periods: Periods) -> None:
         self._ledgers = ledgers
+        self._periods = periods
 
     async def meeting(self, command: GetMeetingUsage) -> MeetingUsageData:
         """The ledger of one meeting, now. Raises `ProblemError` (404) if the tenant has no such meeting."""
@@ -66,8 +72,28 @@ class Commands:
         return usage
 
     async def period(self, command: GetPeriodUsage) -> PeriodUsage:
-        """The sums of a calendar month. Raises `ProblemError` (422) if `period` is none."""
-        return await self._ledgers.period_usage(command.tenant, command.period, command.after)
+        """What was used in a period. Raises `ProblemError` (422) if `period` is none."""
+        return await self._periods.usage(command.tenant, command.period, command.after)
+
+
+class Invoices:
+    """Answers about invoices. A tenant is told of its own only."""
+
+    def __init__(self, invoicing: Invoicing, explaining: Explaining) -> None:
+        self._invoicing = invoicing
+        self._explaining = explaining
+
+    async def invoice(self, command: GetInvoice) -> Invoice:
+        """The invoice of a period, or its draft. Raises `ProblemError`: 422 for no period, 404 for no invoice."""
+        return await self._invoicing.invoice(command, _now_ms())
+
+    async def explain(self, command: ExplainLine) -> Explained:
+        """Where a line comes from. Raises `ProblemError` (404) if there is no such line."""
+        return await self._explaining.line(command, _now_ms())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class Pricing:

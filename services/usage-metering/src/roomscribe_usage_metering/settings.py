@@ -8,6 +8,7 @@ from roomscribe_common.contracts.pricing.price_book import BookId
 from roomscribe_common.settings import CommonSettings, DatabaseSettings
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Addresses = Annotated[str, Field(pattern=r"^https?://[^\s,]+(,https?://[^\s,]+)*$")]
 
 
 class Settings(CommonSettings, DatabaseSettings):
@@ -23,9 +24,26 @@ class Settings(CommonSettings, DatabaseSettings):
     usage_quiet_s: Seconds = 2.0
     """How long a meeting must bring no new evidence before its ledger is closed."""
     usage_price_book: BookId = "livekit-cloud-ship"
-    """The book whose list prices a meeting is estimated with."""
+    """The book whose list prices a meeting is estimated with, and the plan of whom no account names another."""
     usage_price_books: Path | None = None
     """A folder of further price books, `*.json`."""
+    usage_accounts: Path | None = None
+    """A JSON file: each tenant's time zone, plans, prices of its own, budgets. Without it: UTC months on
+    `usage_price_book` for everybody."""
+    usage_period_grace_s: Annotated[float, Field(ge=0, le=31 * 86_400)] = 86_400.0
+    """How long after its end a period is open for evidence that comes late."""
+    usage_exports: Path | None = None
+    """A JSON file: who else is told of usage (OpenMeter, Lago, Stripe)."""
+    usage_watch_every_s: Seconds = 60.0
+    """How often budgets, quotas, odd use and drift are looked for."""
+    usage_alone_min: Annotated[int, Field(ge=1, le=1_440)] = 15
+    """After how many minutes an agent that is alone in a room looks wrong."""
+    usage_long_session_h: Annotated[int, Field(ge=1, le=720)] = 8
+    """After how many hours a session or a connection looks wrong."""
+    usage_reconnects: Annotated[int, Field(ge=2, le=1_000)] = 10
+    """How many connections of one participant within ten minutes look wrong."""
+    usage_node_metrics: Addresses | None = Field(default=None, repr=False)
+    """Addresses of LiveKit's Prometheus text, one for each node, separated by commas."""
     usage_database_timeout_s: Seconds = 10.0
 
     @field_validator("livekit_api_key", "livekit_api_secret")

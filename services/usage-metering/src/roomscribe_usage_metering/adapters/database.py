@@ -1,13 +1,15 @@
 """The engine for a database URL, set up so that a commit is on disk before anybody is told."""
 
 import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import cast
 
 from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from roomscribe_usage_metering.adapters.schema import create
+from roomscribe_usage_metering import migrations
 
 _BUSY_MS = 5_000
 
@@ -37,9 +39,20 @@ def _prepare_sqlite(dbapi_connection: object, _: ConnectionPoolEntry) -> None:
 
 
 async def create_tables(engine: AsyncEngine) -> None:
-    """Makes the tables that are missing."""
+    """Brings the tables to the newest revision."""
     async with engine.begin() as connection:
-        await connection.run_sync(create)
+        await connection.run_sync(migrations.upgrade)
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
+    """A connection for reading whose statements all see the same moment."""
+    async with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+        else:
+            await connection.exec_driver_sql("BEGIN")
+        yield connection
 
 
 async def ping(engine: AsyncEngine) -> None:

@@ -1,10 +1,11 @@
 """Reading back what is known of a meeting."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from roomscribe_common.subjects import UNKNOWN
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from roomscribe_usage_metering.adapters.schema import CLAIM, EVIDENCE, MEETING
 from roomscribe_usage_metering.domain.evidence import EVIDENCE as FACT
@@ -62,19 +63,25 @@ def read(connection: Connection, key: MeetingKey) -> Known | None:
     row = connection.execute(MEETING_COLUMNS.where(own)).one_or_none()
     if row is None:
         return None
-    claimed = and_(CLAIM.c.tenant == key.tenant, CLAIM.c.meeting_id == key.meeting_id)
-    rooms = list(connection.execute(select(CLAIM.c.room_sid).where(claimed).distinct()).scalars())
-    facts = connection.execute(
-        select(EVIDENCE.c.fact).where(
-            or_(
-                and_(EVIDENCE.c.tenant == key.tenant, EVIDENCE.c.meeting_id == key.meeting_id),
-                # Facts of the SFU have no tenant and no meeting; other meetings' facts stay theirs.
-                and_(EVIDENCE.c.room_sid.in_(rooms), EVIDENCE.c.tenant == UNKNOWN, EVIDENCE.c.meeting_id == ""),
-            )
-        )
-    )
-    evidence = [FACT.validate_json(fact) for fact in facts.scalars()]
+    rooms = claimed_rooms(connection, key)
+    facts = connection.execute(select(EVIDENCE.c.fact).where(of_meeting(key, rooms))).scalars()
+    evidence = [FACT.validate_json(fact) for fact in facts]
     return Known(to_meeting(row), evidence, _neighbours(connection, key, rooms))
+
+
+def claimed_rooms(connection: Connection, key: MeetingKey) -> list[str]:
+    """The SIDs of the rooms the meeting was in."""
+    claimed = and_(CLAIM.c.tenant == key.tenant, CLAIM.c.meeting_id == key.meeting_id)
+    return list(connection.execute(select(CLAIM.c.room_sid).where(claimed).distinct()).scalars())
+
+
+def of_meeting(key: MeetingKey, rooms: Sequence[str]) -> ColumnElement[bool]:
+    """Which rows of the evidence are about the meeting, or about its rooms."""
+    return or_(
+        and_(EVIDENCE.c.tenant == key.tenant, EVIDENCE.c.meeting_id == key.meeting_id),
+        # Facts of the SFU have no tenant and no meeting; other meetings' facts stay theirs.
+        and_(EVIDENCE.c.room_sid.in_(rooms), EVIDENCE.c.tenant == UNKNOWN, EVIDENCE.c.meeting_id == ""),
+    )
 
 
 def _neighbours(connection: Connection, key: MeetingKey, rooms: list[str]) -> list[Claim]:

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from roomscribe_usage_metering.adapters import reading, writing
-from roomscribe_usage_metering.adapters.reading import MEETING_COLUMNS, Known, Meeting, to_meeting
+from roomscribe_usage_metering.adapters.reading import Known, Meeting
 from roomscribe_usage_metering.adapters.schema import CLAIM, MEETING
 from roomscribe_usage_metering.domain.evidence import MeetingKey, Record
 
@@ -37,14 +37,6 @@ class EvidenceStore:
         async with self._engine.connect() as connection:
             return await connection.run_sync(reading.read, key)
 
-    async def started_between(self, tenant: str, from_ms: int, to_ms: int) -> list[Meeting]:
-        """The tenant's meetings that started in `[from_ms, to_ms)`, oldest first."""
-        query = MEETING_COLUMNS.where(
-            MEETING.c.tenant == tenant, MEETING.c.started_ms >= from_ms, MEETING.c.started_ms < to_ms
-        ).order_by(MEETING.c.started_ms, MEETING.c.meeting_id)
-        async with self._engine.connect() as connection:
-            return [to_meeting(row) for row in await connection.execute(query)]
-
     async def due(self, now_ms: int, limit: int) -> list[MeetingKey]:
         """Ended meetings to be looked at now."""
         query = (
@@ -58,23 +50,8 @@ class EvidenceStore:
 
     async def look_again(self, meeting: Meeting, due_ms: int | None) -> None:
         """Sets when the meeting is next due, unless new evidence came since it was read."""
-        await self._settle(meeting, {"due_ms": due_ms})
-
-    async def close(self, meeting: Meeting, digest: str, usage: str) -> None:
-        """Keeps the ledger that was published, unless new evidence came since the meeting was read."""
-        kept = {"closed_version": meeting.version, "closed_digest": digest, "closed_usage": usage, "due_ms": None}
-        await self._settle(meeting, kept)
-
-    async def _settle(self, meeting: Meeting, values: dict[str, str | int | None]) -> None:
-        statement = (
-            update(MEETING)
-            .where(
-                MEETING.c.tenant == meeting.key.tenant,
-                MEETING.c.meeting_id == meeting.key.meeting_id,
-                MEETING.c.version == meeting.version,
-            )
-            .values(**values)
-        )
+        own = (MEETING.c.tenant == meeting.key.tenant, MEETING.c.meeting_id == meeting.key.meeting_id)
+        statement = update(MEETING).where(*own, MEETING.c.version == meeting.version).values(due_ms=due_ms)
         async with self._engine.begin() as connection:
             await connection.execute(statement)
 

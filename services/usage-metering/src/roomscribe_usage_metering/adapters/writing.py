@@ -1,16 +1,24 @@
 """Writing evidence: under its key once, and the outline of its meetings beside it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from sqlalchemy import Case, ColumnElement, Connection, case, select, tuple_, update
+from sqlalchemy import Case, ColumnElement, Connection, Table, case, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from roomscribe_usage_metering.adapters.schema import CLAIM, EVIDENCE, MEETING, write_in_turn
+from roomscribe_usage_metering.adapters.schema import CHAIN, CLAIM, EVIDENCE, MEETING, write_in_turn
+from roomscribe_usage_metering.domain.chain import chain_of, link
+from roomscribe_usage_metering.domain.evidence import EVIDENCE as FACT
 from roomscribe_usage_metering.domain.evidence import Claim, MeetingKey, Record
 from roomscribe_usage_metering.domain.filing import Outline, file_under
 
-_ROWS_AT_ONCE = 500
-"""Seven parameters each; SQLite and PostgreSQL take 32,766 a statement."""
+Row = dict[str, str | int]
+"""Values by column."""
+
+_NUL, _REPLACED = "\\u0000", "\\ufffd"
+"""As they stand in JSON."""
+_CLAIM = ("room_sid", "tenant", "meeting_id", "participant_sid", "joined_ms")
+_KEY = (EVIDENCE.c.tenant, EVIDENCE.c.source, EVIDENCE.c.id)
 
 
 def add(connection: Connection, records: Sequence[Record], now_ms: int, due_ms: int) -> int:
@@ -19,33 +27,69 @@ def add(connection: Connection, records: Sequence[Record], now_ms: int, due_ms: 
     Meetings the new facts may change get a new version, and are due to be looked at.
     """
     write_in_turn(connection)
-    new = _insert_new(connection, records, now_ms)
+    new = _insert_new(connection, [_storable(record) for record in records], now_ms)
     filing = file_under(new)
-    for key in sorted(filing.meetings, key=lambda key: (key.tenant, key.meeting_id)):
-        _upsert_meeting(connection, key, filing.meetings[key], due_ms)
-    for claim in filing.claims:
-        _upsert_claim(connection, claim)
+    _upsert_meetings(connection, filing.meetings, due_ms)
+    _upsert_claims(connection, filing.claims)
     _touch_by_room(connection, filing.rooms, due_ms)
     return len(new)
 
 
-def _insert(connection: Connection) -> type[sqlite.Insert] | type[postgresql.Insert]:
-    return postgresql.Insert if connection.dialect.name == "postgresql" else sqlite.Insert
+def _storable(record: Record) -> Record:
+    # PostgreSQL stores no NUL: one in somebody's name would keep everybody's evidence out.
+    text = record.fact.model_dump_json(exclude_none=True)
+    if _NUL not in text:
+        return record
+    return replace(record, fact=FACT.validate_json(text.replace(_NUL, _REPLACED)))
+
+
+def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that can give way to what is there already."""
+    return postgresql.Insert(table) if connection.dialect.name == "postgresql" else sqlite.Insert(table)
 
 
 def _insert_new(connection: Connection, records: Sequence[Record], now_ms: int) -> list[Record]:
     by_key = {(r.tenant, r.source, r.id): r for r in records}
-    new: list[Record] = []
-    keys = sorted(by_key)
-    for start in range(0, len(keys), _ROWS_AT_ONCE):
-        values = [_values(by_key[key], now_ms) for key in keys[start : start + _ROWS_AT_ONCE]]
-        statement = _insert(connection)(EVIDENCE).values(values).on_conflict_do_nothing()
-        inserted = connection.execute(statement.returning(EVIDENCE.c.tenant, EVIDENCE.c.source, EVIDENCE.c.id))
-        new += [by_key[tenant, source, id_] for tenant, source, id_ in inserted]
-    return new
+    new = [by_key[key] for key in sorted(by_key)]
+    while new:
+        # Most are new. Where some are not, those before them have other links: once more, without them.
+        with connection.begin_nested() as attempt:
+            rows, heads = _linked(connection, new, now_ms)
+            insert = insert_into(connection, EVIDENCE).on_conflict_do_nothing(index_elements=list(EVIDENCE.primary_key))
+            statement = insert.returning(*_KEY)
+            stored = {(tenant, source, id_) for tenant, source, id_ in connection.execute(statement, rows)}
+            if len(stored) == len(new):
+                _move(connection, heads)
+                return new
+            attempt.rollback()
+        new = [record for record in new if (record.tenant, record.source, record.id) in stored]
+    return []
 
 
-def _values(record: Record, now_ms: int) -> dict[str, str | int]:
+def _linked(connection: Connection, new: Sequence[Record], now_ms: int) -> tuple[list[Row], list[Row]]:
+    """The rows, each with its number and its link in its tenant's chain; and the chains' new heads."""
+    chain, tenants = chain_of(now_ms), sorted({record.tenant for record in new})
+    heads = select(CHAIN).where(CHAIN.c.chain == chain, CHAIN.c.tenant.in_(tenants))
+    last = dict.fromkeys(tenants, (0, "")) | {row.tenant: (row.sequence, row.hash) for row in connection.execute(heads)}
+    seq = connection.scalar(select(func.max(EVIDENCE.c.seq))) or 0
+    rows: list[Row] = []
+    for number, record in enumerate(new, seq + 1):
+        row = _values(record, now_ms)
+        sequence, before = last[record.tenant]
+        hash_ = link(before, (record.tenant, record.source, record.id), str(row["fact"]), now_ms)
+        last[record.tenant] = sequence + 1, hash_
+        rows.append({**row, "seq": number, "chain": chain, "sequence": sequence + 1, "hash": hash_})
+    moved = [{"tenant": one, "chain": chain, "sequence": last[one][0], "hash": last[one][1]} for one in tenants]
+    return rows, moved
+
+
+def _move(connection: Connection, heads: list[Row]) -> None:
+    statement = insert_into(connection, CHAIN)
+    moved = {"sequence": statement.excluded.sequence, "hash": statement.excluded.hash}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(CHAIN.primary_key), set_=moved), heads)
+
+
+def _values(record: Record, now_ms: int) -> Row:
     return {
         "tenant": record.tenant,
         "source": record.source,
@@ -57,16 +101,20 @@ def _values(record: Record, now_ms: int) -> dict[str, str | int]:
     }
 
 
-def _upsert_meeting(connection: Connection, key: MeetingKey, seen: Outline, due_ms: int) -> None:
-    statement = _insert(connection)(MEETING).values(
-        tenant=key.tenant,
-        meeting_id=key.meeting_id,
-        room=seen.room,
-        started_ms=seen.started_ms,
-        ended_ms=seen.ended_ms,
-        version=1,
-        due_ms=due_ms,
-    )
+def _upsert_meetings(connection: Connection, meetings: Mapping[MeetingKey, Outline], due_ms: int) -> None:
+    rows = [
+        {
+            "tenant": key.tenant,
+            "meeting_id": key.meeting_id,
+            "room": seen.room,
+            "started_ms": seen.started_ms,
+            "ended_ms": seen.ended_ms,
+            "version": 1,
+            "due_ms": due_ms,
+        }
+        for key, seen in sorted(meetings.items(), key=lambda one: (one[0].tenant, one[0].meeting_id))
+    ]
+    statement = insert_into(connection, MEETING)
     new = statement.excluded
     update_ = {
         "room": case((MEETING.c.room == "", new.room), else_=MEETING.c.room),
@@ -75,19 +123,21 @@ def _upsert_meeting(connection: Connection, key: MeetingKey, seen: Outline, due_
         "version": MEETING.c.version + 1,
         "due_ms": new.due_ms,
     }
-    connection.execute(statement.on_conflict_do_update(index_elements=list(MEETING.primary_key), set_=update_))
+    if rows:
+        statement = statement.on_conflict_do_update(index_elements=list(MEETING.primary_key), set_=update_)
+        connection.execute(statement, rows)
 
 
-def _upsert_claim(connection: Connection, claim: Claim) -> None:
-    statement = _insert(connection)(CLAIM).values(
-        room_sid=claim.room_sid,
-        tenant=claim.meeting.tenant,
-        meeting_id=claim.meeting.meeting_id,
-        participant_sid=claim.participant_sid,
-        joined_ms=claim.joined_ms,
-    )
+def _upsert_claims(connection: Connection, claims: Iterable[Claim]) -> None:
+    rows: dict[tuple[str, str, str, str], dict[str, str | int]] = {}
+    for one in sorted(claims, key=lambda claim: -claim.joined_ms):  # the earliest of each is what stays
+        key = one.room_sid, one.meeting.tenant, one.meeting.meeting_id, one.participant_sid
+        rows[key] = dict(zip(_CLAIM, (*key, one.joined_ms), strict=True))
+    statement = insert_into(connection, CLAIM)
     earlier = {"joined_ms": _least(CLAIM.c.joined_ms, statement.excluded.joined_ms)}
-    connection.execute(statement.on_conflict_do_update(index_elements=list(CLAIM.primary_key), set_=earlier))
+    if rows:
+        statement = statement.on_conflict_do_update(index_elements=list(CLAIM.primary_key), set_=earlier)
+        connection.execute(statement, [rows[key] for key in sorted(rows)])
 
 
 def _least(have: ColumnElement[int], new: ColumnElement[int]) -> Case[int]:

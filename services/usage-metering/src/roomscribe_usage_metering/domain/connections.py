@@ -1,10 +1,10 @@
 """Connections to a room, rebuilt from whatever the SFU's webhooks and polls left us."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from roomscribe_common.contracts.usage import Meter, UsageLine
+from roomscribe_common.contracts.usage import Meter
 
 from roomscribe_usage_metering.domain.evidence import (
     Claim,
@@ -14,7 +14,7 @@ from roomscribe_usage_metering.domain.evidence import (
     RoomFinished,
     RoomPolled,
 )
-from roomscribe_usage_metering.domain.lines import Measured, line
+from roomscribe_usage_metering.domain.lines import Line
 
 METER: Meter = "webrtc_participant_minutes"
 BILLED_KINDS = frozenset({"STANDARD", "AGENT"})
@@ -41,83 +41,175 @@ class Connection:
         """How long it lasted: at least 1 ms, since it was active."""
         return self.end_ms - self.start_ms
 
-    def to_line(self) -> UsageLine:
+    def to_line(self) -> Line:
         """What is billed for it."""
-        measured = Measured(METER, self.duration_ms, self.start_ms, self.end_ms, self.basis, self.open)
-        return line(f"webrtc:{self.participant_sid}", self.participant_sid, self.identity, measured)
+        return Line(
+            line_id=f"webrtc:{self.participant_sid}",
+            meter=METER,
+            subject=self.participant_sid,
+            identity=self.identity,
+            quantity=self.duration_ms,
+            start_ms=self.start_ms,
+            end_ms=self.end_ms,
+            basis=self.basis,
+            open=self.open,
+        )
 
 
 @dataclass(slots=True)
 class _Room:
-    finished: list[int] = field(default_factory=list[int])
-    polled: list[int] = field(default_factory=list[int])
+    finished_ms: int | None = None
+    polled_ms: int = 0
+
+
+@dataclass(slots=True)
+class _Looks:
+    """All looks at one connection, merged."""
+
+    room_sid: str
+    identity: str
+    kind: str
+    joined_ms: int | None = None
+    first_ms: int | None = None
+    seen_ms: int = 0
+    left_ms: int | None = None
+    told_active: bool = False
+    told_aborted: bool = False
+
+    def add(self, look: ConnectionSeen) -> None:
+        self.room_sid = min(self.room_sid, look.room_sid)
+        self.identity = max(self.identity, look.identity)
+        self.kind = min(self.kind, look.participant_kind)
+        self.joined_ms = earliest(self.joined_ms, look.joined_ms)
+        self.left_ms = earliest(self.left_ms, look.left_ms)
+        self.seen_ms = max(self.seen_ms, look.seen_ms or 0)
+        for at_ms in (look.joined_ms, look.seen_ms, look.left_ms):
+            self.first_ms = earliest(self.first_ms, at_ms)
+
+
+@dataclass(slots=True)
+class Sfu:
+    """The SFU's word on who was connected. It holds what each connection comes to, however many facts there were."""
+
+    _looks: dict[str, _Looks] = field(default_factory=dict[str, _Looks])
+    _rooms: dict[str, _Room] = field(default_factory=lambda: defaultdict[str, _Room](_Room))
+
+    def add(self, fact: Evidence) -> None:
+        """Takes in a fact; what is not the SFU's word is passed over."""
+        match fact:
+            case ConnectionSeen():
+                looks = self._look(fact)
+                looks.told_aborted = looks.told_aborted or fact.aborted
+                looks.told_active = looks.told_active or not fact.aborted
+            case RoomPolled():
+                room = self._rooms[fact.room_sid]
+                room.polled_ms = max(room.polled_ms, fact.at_ms)
+                for present in fact.present:
+                    self._look(present)
+            case RoomFinished():
+                room = self._rooms[fact.room_sid]
+                room.finished_ms = earliest(room.finished_ms, fact.at_ms)
+            case _:
+                pass
+
+    def _look(self, look: ConnectionSeen) -> _Looks:
+        looks = self._looks.get(look.participant_sid)
+        if looks is None:
+            looks = self._looks[look.participant_sid] = _Looks(look.room_sid, look.identity, look.participant_kind)
+        looks.add(look)
+        return looks
+
+    def connections(self) -> list[Connection]:
+        """Every connection that was ever active, by participant SID."""
+        return [self._connection(sid, self._looks[sid]) for sid in sorted(self._looks) if not self.aborted(sid)]
+
+    def aborted(self, participant_sid: str) -> bool:
+        """Whether that connection ended before it was active. A poll that saw it coming says nothing against that."""
+        looks = self._looks.get(participant_sid)
+        return looks is not None and looks.told_aborted and not looks.told_active
+
+    def _connection(self, participant_sid: str, looks: _Looks) -> Connection:
+        room = self._rooms.get(looks.room_sid, _Room())
+        start = looks.joined_ms if looks.joined_ms is not None else looks.first_ms or 0
+        seen = max(start, looks.seen_ms)
+        if looks.left_ms is not None:
+            end, basis = looks.left_ms, "left"
+        elif room.finished_ms is not None:
+            end, basis = room.finished_ms, "room_finished"
+        else:
+            end, basis = seen, "last_seen"
+        return Connection(
+            room_sid=looks.room_sid,
+            participant_sid=participant_sid,
+            identity=looks.identity,
+            kind=looks.kind,
+            start_ms=start,
+            end_ms=max(end, start + 1),
+            basis=basis,
+            open=basis == "last_seen" and room.polled_ms <= seen + CLOCK_SKEW_MS,
+        )
+
+    def end_of(self, participant_sid: str, rooms: Collection[str]) -> tuple[int, str] | None:
+        """When the SFU saw that connection end, by itself or with the last of its rooms; None if it did not."""
+        looks = self._looks.get(participant_sid)
+        ends = [(looks.left_ms, "left")] if looks is not None and looks.left_ms is not None else []
+        closed = [ms for sid in rooms if (ms := self.finished_ms(sid)) is not None]
+        if closed and len(closed) == len(rooms):
+            ends.append((max(closed), "room_finished"))
+        return min(ends, default=None)
+
+    def finished_ms(self, room_sid: str) -> int | None:
+        """When the room closed."""
+        room = self._rooms.get(room_sid)
+        return None if room is None else room.finished_ms
+
+
+def earliest(have: int | None, new: int | None) -> int | None:
+    """The smaller of those that are known."""
+    return have if new is None or (have is not None and have <= new) else new
 
 
 def connections(evidence: Iterable[Evidence]) -> list[Connection]:
     """Every connection that was ever active, by participant SID."""
-    looks: dict[str, list[ConnectionSeen]] = defaultdict(list)
-    rooms: dict[str, _Room] = defaultdict(_Room)
+    sfu = Sfu()
     for fact in evidence:
-        match fact:
-            case ConnectionSeen():
-                looks[fact.participant_sid].append(fact)
-            case RoomPolled():
-                rooms[fact.room_sid].polled.append(fact.at_ms)
-                for present in fact.present:
-                    looks[present.participant_sid].append(present)
-            case RoomFinished():
-                rooms[fact.room_sid].finished.append(fact.at_ms)
-            case _:
-                pass
-    merged = (_merge(of_one, rooms) for of_one in looks.values())
-    return sorted((c for c in merged if c is not None), key=lambda c: c.participant_sid)
+        sfu.add(fact)
+    return sfu.connections()
 
 
-def _merge(looks: Sequence[ConnectionSeen], rooms: dict[str, _Room]) -> Connection | None:
-    if all(look.aborted for look in looks):
-        return None
-    room_sid = min(look.room_sid for look in looks)
-    times = [t for look in looks for t in (look.joined_ms, look.seen_ms, look.left_ms) if t is not None]
-    start = min((look.joined_ms for look in looks if look.joined_ms is not None), default=min(times))
-    seen = max(start, *(look.seen_ms or start for look in looks))
-    left = min((look.left_ms for look in looks if look.left_ms is not None), default=None)
-    finished, polled = rooms[room_sid].finished, rooms[room_sid].polled
-    if left is not None:
-        end, basis, is_open = left, "left", False
-    elif finished:
-        end, basis, is_open = min(finished), "room_finished", False
-    else:
-        end, basis, is_open = seen, "last_seen", max(polled, default=0) <= seen + CLOCK_SKEW_MS
-    return Connection(
-        room_sid=room_sid,
-        participant_sid=looks[0].participant_sid,
-        identity=max(look.identity for look in looks),
-        kind=min(look.participant_kind for look in looks),
-        start_ms=start,
-        end_ms=max(end, start + 1),
-        basis=basis,
-        open=is_open,
-    )
-
-
-def owned_by(meeting: MeetingKey, every: Iterable[Connection], claims: Iterable[Claim]) -> list[Connection]:
+def owned_by(
+    meeting: MeetingKey,
+    every: Iterable[Connection],
+    claims: Iterable[Claim],
+    kinds: Collection[str] = BILLED_KINDS,
+) -> list[Connection]:
     """The meeting's own connections among those of its rooms.
 
-    An agent belongs to its meeting. Anybody else belongs to the meeting that was in the room when they came: the last
-    one begun by then, or the first one after. So two meetings in one room never bill the same connection twice.
+    An agent belongs to its meeting; anybody else to the meeting that was in the room when they came.
     """
-    agents: dict[str, MeetingKey] = {}
-    begun: dict[str, dict[MeetingKey, int]] = defaultdict(dict)
-    for claim in claims:
-        agents[claim.participant_sid] = claim.meeting
-        first = begun[claim.room_sid].get(claim.meeting, claim.joined_ms)
-        begun[claim.room_sid][claim.meeting] = min(first, claim.joined_ms)
-    return [c for c in every if c.kind in BILLED_KINDS and _owner(c, agents, begun.get(c.room_sid, {})) == meeting]
+    owners = Owners(claims)
+    return [c for c in every if c.kind in kinds and owners.of(c.room_sid, c.start_ms, c.participant_sid) == meeting]
 
 
-def _owner(c: Connection, agents: dict[str, MeetingKey], begun: dict[MeetingKey, int]) -> MeetingKey | None:
-    if c.participant_sid in agents:
-        return agents[c.participant_sid]
-    in_order = sorted(begun, key=lambda key: (begun[key], key.tenant, key.meeting_id))
-    by_then = [key for key in in_order if begun[key] <= c.start_ms]
-    return by_then[-1] if by_then else next(iter(in_order), None)
+class Owners:
+    """Whose what happened in a room is: the last meeting's begun by then, or the first one's after.
+
+    So two meetings in one room never bill the same connection twice.
+    """
+
+    def __init__(self, claims: Iterable[Claim]) -> None:
+        self._agents: dict[str, MeetingKey] = {}
+        self._begun: dict[str, dict[MeetingKey, int]] = defaultdict(dict)
+        for claim in sorted(claims, key=lambda one: (one.joined_ms, one.meeting.tenant, one.meeting.meeting_id)):
+            if claim.participant_sid:
+                self._agents.setdefault(claim.participant_sid, claim.meeting)
+            self._begun[claim.room_sid].setdefault(claim.meeting, claim.joined_ms)
+
+    def of(self, room_sid: str, at_ms: int, participant_sid: str = "") -> MeetingKey | None:
+        """The meeting that pays; None if no meeting ever was in the room."""
+        if participant_sid in self._agents:
+            return self._agents[participant_sid]
+        begun = self._begun.get(room_sid, {})
+        in_order = sorted(begun, key=lambda key: (begun[key], key.tenant, key.meeting_id))
+        by_then = [key for key in in_order if begun[key] <= at_ms]
+        return by_then[-1] if by_then else next(iter(in_order), None)

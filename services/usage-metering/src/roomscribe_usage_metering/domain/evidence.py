@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from roomscribe_common.contracts.agent import ModelCounters
+
+At = Annotated[int, Field(ge=0, le=10**14)]
+"""An instant, up to the year 5138: with a `Lasted` on top of it there still is a date for it."""
+Lasted = Annotated[int, Field(ge=0, le=10**14)]
+Amount = Annotated[int, Field(ge=0, le=10**15)]
+"""Thousands of them still fit into a column of 64 bits."""
 
 
 class Fact(BaseModel):
@@ -29,7 +36,7 @@ class MeetingBegan(Fact):
     kind: Literal["meeting_began"] = "meeting_began"
     room: str
     room_sid: str
-    joined_ms: int
+    joined_ms: At
 
 
 class MeetingOver(Fact):
@@ -37,7 +44,7 @@ class MeetingOver(Fact):
 
     kind: Literal["meeting_over"] = "meeting_over"
     room: str
-    ended_ms: int
+    ended_ms: At
 
 
 class AgentSeen(Fact):
@@ -50,9 +57,13 @@ class AgentSeen(Fact):
     identity: str
     job_id: str
     epoch: int
-    joined_ms: int
-    uptime_ms: int
+    joined_ms: At
+    uptime_ms: Lasted
     left: bool = False
+    models: tuple[ModelCounters, ...] = ()
+    """Cumulative over the epoch."""
+    received_bytes: Amount | None = None
+    """Cumulative over the connection."""
 
 
 class ConnectionSeen(Fact):
@@ -63,9 +74,9 @@ class ConnectionSeen(Fact):
     participant_sid: str
     identity: str
     participant_kind: str
-    joined_ms: int | None = None
-    seen_ms: int | None = None
-    left_ms: int | None = None
+    joined_ms: At | None = None
+    seen_ms: At | None = None
+    left_ms: At | None = None
     aborted: bool = False
     """It ended before it was ever active."""
 
@@ -75,7 +86,7 @@ class RoomPolled(Fact):
 
     kind: Literal["room_polled"] = "room_polled"
     room_sid: str
-    at_ms: int
+    at_ms: At
     present: tuple[ConnectionSeen, ...]
 
 
@@ -84,7 +95,22 @@ class RoomFinished(Fact):
 
     kind: Literal["room_finished"] = "room_finished"
     room_sid: str
-    at_ms: int
+    at_ms: At
+
+
+class EgressSeen(Fact):
+    """One look at an egress of a room by LiveKit."""
+
+    kind: Literal["egress_seen"] = "egress_seen"
+    room_sid: str
+    egress_id: str
+    direct: bool
+    """Of one track, as it is. Everything else is transcoded."""
+    seen_ms: At
+    started_ms: At | None = None
+    ended_ms: At | None = None
+    aborted: bool = False
+    """It ended before it was ever active."""
 
 
 class AudioDecoded(Fact):
@@ -97,9 +123,11 @@ class AudioDecoded(Fact):
     identity: str
     provider: str
     model: str
-    audio_ms: int
-    start_ms: int
-    end_ms: int
+    audio_ms: Lasted
+    start_ms: At
+    end_ms: At
+    epoch: int = 0
+    """The agent's that heard it; 0 if that is not known."""
 
 
 class TokensUsed(Fact):
@@ -109,9 +137,11 @@ class TokensUsed(Fact):
     request_id: str
     provider: str
     model: str
-    input_tokens: int
-    output_tokens: int
-    at_ms: int
+    input_tokens: Amount
+    output_tokens: Amount
+    at_ms: At
+    cached_tokens: Amount = 0
+    """Among the input tokens."""
 
 
 Evidence = (
@@ -122,6 +152,7 @@ Evidence = (
     | ConnectionSeen
     | RoomPolled
     | RoomFinished
+    | EgressSeen
     | AudioDecoded
     | TokensUsed
 )

@@ -1,80 +1,109 @@
-"""Agent sessions: one per job and epoch, billed to the agent's last sign of life."""
+"""Agent sessions: one per job and connection, billed to the agent's last sign of life."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from roomscribe_common.contracts.usage import Meter, UsageLine
+from roomscribe_common.contracts.usage import Meter
 
-from roomscribe_usage_metering.domain.connections import Connection
-from roomscribe_usage_metering.domain.evidence import AgentSeen, Evidence, MeetingOver
-from roomscribe_usage_metering.domain.lines import Measured, line
+from roomscribe_usage_metering.domain.connections import Sfu
+from roomscribe_usage_metering.domain.evidence import AgentSeen
+from roomscribe_usage_metering.domain.lines import Line
 
 METER: Meter = "agent_session_minutes"
-CUT_TO_SECOND_MS = 999
-"""The SFU's time of leaving is cut to the second: the true one may be this much later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An agent's time in the room, by its own monotonic clock."""
+    """An agent's time in the room, from its connecting."""
 
     job_id: str
-    epoch: int
+    participant_sid: str
     identity: str
     start_ms: int
-    duration_ms: int
+    end_ms: int
     basis: str
     open: bool
 
-    def to_line(self) -> UsageLine:
+    def to_line(self) -> Line:
         """What is billed for it."""
-        end_ms = self.start_ms + self.duration_ms
-        measured = Measured(METER, self.duration_ms, self.start_ms, end_ms, self.basis, self.open)
-        return line(f"agent:{self.job_id}:{self.epoch}", self.job_id, self.identity, measured)
+        return Line(
+            line_id=f"agent:{self.job_id}:{self.participant_sid}",
+            meter=METER,
+            subject=f"{self.job_id} {self.participant_sid}",
+            identity=self.identity,
+            quantity=self.end_ms - self.start_ms,
+            start_ms=self.start_ms,
+            end_ms=self.end_ms,
+            basis=self.basis,
+            open=self.open,
+        )
 
 
-def sessions(evidence: Iterable[Evidence], connections: Iterable[Connection]) -> list[Session]:
-    """Every session of an agent that connected; a job whose agent never did has none.
+@dataclass(slots=True)
+class _Signs:
+    """All signs of one session, merged."""
 
-    A killed agent counts to its last heartbeat, even if the SFU noticed later; one the SFU had given up while it still
-    believed itself connected counts to the SFU's end.
-    """
-    signs: dict[tuple[int, str], list[AgentSeen]] = defaultdict(list)
-    over = False
-    for fact in evidence:
-        if isinstance(fact, AgentSeen):
-            signs[fact.epoch, fact.job_id].append(fact)
-        over = over or isinstance(fact, MeetingOver)
-    at_sfu = {c.participant_sid: c for c in connections}
-    last_epoch = max((epoch for epoch, _ in signs), default=0)
-    return [_merge(signs[key], at_sfu, ended=over or key[0] < last_epoch) for key in sorted(signs)]
+    start_ms: int
+    alive_ms: int
+    epoch: int
+    identity: str
+    left: bool = False
+    rooms: set[str] = field(default_factory=set[str])
 
 
-def _merge(signs: Sequence[AgentSeen], at_sfu: Mapping[str, Connection], *, ended: bool) -> Session:
-    start = min(sign.joined_ms for sign in signs)
-    own_ms = max(sign.joined_ms + sign.uptime_ms for sign in signs) - start
-    left = any(sign.left for sign in signs)
-    duration, basis = own_ms, "agent_left" if left else "last_heartbeat"
-    sfu_ms, sfu_basis = _at_sfu({sign.participant_sid for sign in signs}, at_sfu)
-    if sfu_ms is not None and sfu_ms + CUT_TO_SECOND_MS < own_ms:
-        duration, basis = sfu_ms + CUT_TO_SECOND_MS, sfu_basis
-    first = min(signs, key=lambda sign: (sign.joined_ms, sign.identity))
+@dataclass(slots=True)
+class Agents:
+    """The agents' own word on how long they were connected. It holds what each session comes to, not each heartbeat."""
+
+    _signs: dict[tuple[str, str], _Signs] = field(default_factory=dict[tuple[str, str], _Signs])
+
+    def add(self, sign: AgentSeen) -> None:
+        """Takes in a sign of life. `uptime_ms` is monotonic, so the last one counts, in whatever order they come."""
+        key, alive_ms = (sign.job_id, sign.participant_sid), sign.joined_ms + sign.uptime_ms
+        signs = self._signs.get(key)
+        if signs is None:
+            signs = self._signs[key] = _Signs(sign.joined_ms, alive_ms, sign.epoch, sign.identity)
+        signs.start_ms = min(signs.start_ms, sign.joined_ms)
+        signs.alive_ms = max(signs.alive_ms, alive_ms)
+        signs.epoch = max(signs.epoch, sign.epoch)
+        signs.identity = max(signs.identity, sign.identity)
+        signs.left = signs.left or sign.left
+        signs.rooms.add(sign.room_sid)
+
+    def sessions(self, sfu: Sfu, *, over: bool = True) -> list[Session]:
+        """Every session of an agent that connected. Unless the meeting is `over`, the newest may still run.
+
+        A killed agent counts to its last heartbeat, even if the SFU noticed later; one that the SFU had given up while
+        it still believed itself connected counts to the SFU's end.
+        """
+        newest = max(((signs.epoch, signs.start_ms) for signs in self._signs.values()), default=(0, 0))
+        found: list[Session] = []
+        for key, signs in sorted(self._signs.items(), key=lambda item: item[0]):
+            if sfu.aborted(key[1]):
+                continue
+            ended = over or (signs.epoch, signs.start_ms) < newest
+            found.append(_session(key, signs, sfu.end_of(key[1], signs.rooms), ended=ended))
+        return found
+
+
+def _session(key: tuple[str, str], signs: _Signs, at_sfu: tuple[int, str] | None, *, ended: bool) -> Session:
+    end_ms, basis = signs.alive_ms, "agent_left" if signs.left else "last_heartbeat"
+    if at_sfu is not None and at_sfu[0] < end_ms:
+        end_ms, basis = at_sfu
     return Session(
-        job_id=first.job_id,
-        epoch=first.epoch,
-        identity=first.identity,
-        start_ms=start,
-        duration_ms=max(duration, 1),
+        job_id=key[0],
+        participant_sid=key[1],
+        identity=signs.identity,
+        start_ms=signs.start_ms,
+        end_ms=max(end_ms, signs.start_ms + 1),
         basis=basis,
-        open=not (left or ended or basis != "last_heartbeat"),
+        open=basis == "last_heartbeat" and not ended,
     )
 
 
-def _at_sfu(sids: set[str], at_sfu: Mapping[str, Connection]) -> tuple[int | None, str]:
-    # Durations are compared, not instants: the agent's clock and the SFU's are two clocks.
-    ended = [at_sfu[sid] for sid in sids if sid in at_sfu and at_sfu[sid].basis in ("left", "room_finished")]
-    if len(ended) < len(sids):
-        return None, ""
-    last = max(ended, key=lambda c: (c.end_ms, c.participant_sid))
-    return last.end_ms - min(c.start_ms for c in ended), last.basis
+def sessions(signs: Iterable[AgentSeen], sfu: Sfu, *, over: bool) -> list[Session]:
+    """The sessions those signs come to."""
+    agents = Agents()
+    for sign in signs:
+        agents.add(sign)
+    return agents.sessions(sfu, over=over)

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from roomscribe_common.contracts.pricing.price_book import PriceBook, Version
+from roomscribe_common.errors import field_name
 
 from roomscribe_usage_metering.pricing.refusals import refused
 
+ModelT = TypeVar("ModelT", bound=BaseModel)
 SELF_HOSTED = "self-hosted"
 RECORDING_BOT = "recall-ai"
 
@@ -63,6 +65,20 @@ class Books:
             raise refused("on", f"{book_id} has no price on {day}; it has prices for {spans}")
         return Plan(book, terms)
 
+    def source_on(self, book_id: str, day: date) -> str:
+        """`book@version` of the prices that hold on that day, or of the nearest ones where none do: use is booked at
+        some price always. Raises `KeyError` for an unknown book."""
+        book = self._books[book_id]
+        begun = [one for one in book.versions if (one.valid_from or date.min) <= day]
+        return Plan(book, begun[-1] if begun else book.versions[0]).source
+
+    def of_source(self, source: str) -> Plan | None:
+        """The plan of a `book@version`; None if there is no such book or version."""
+        book_id, _, version = source.partition("@")
+        book = self._books.get(book_id)
+        found = [one for one in book.versions if one.version == version] if book else []
+        return Plan(book, found[0]) if book and found else None
+
     def of_kind(self, kind: str, day: date) -> list[Plan]:
         """Every plan of a kind that has prices on that day."""
         plans = [(book, book.on(day)) for book in self if book.kind == kind]
@@ -72,16 +88,24 @@ class Books:
 def read_book(content: str, name: str) -> PriceBook:
     """The book in a JSON text. Raises `BadPriceBook`; `name` tells which text it was."""
     try:
-        return PriceBook.model_validate(json.loads(content, parse_constant=str, object_pairs_hook=_no_name_twice))
-    except ValidationError as error:
-        findings = [_finding(one["loc"], one["msg"]) for one in error.errors(include_url=False)]
-        raise BadPriceBook(f"{name} is no price book:\n  " + "\n  ".join(findings)) from error
-    except (ValueError, RecursionError) as error:
+        return parse(PriceBook, content)
+    except ValueError as error:
         raise BadPriceBook(f"{name} is no price book: {error}") from error
 
 
+def parse(model: type[ModelT], content: str) -> ModelT:
+    """The model in a JSON text. Raises `ValueError` naming each field, its value and its limit."""
+    try:
+        return model.model_validate(json.loads(content, parse_constant=str, object_pairs_hook=_no_name_twice))
+    except ValidationError as error:
+        findings = [_finding(one["loc"], one["msg"]) for one in error.errors(include_url=False)]
+        raise ValueError("\n  ".join(findings)) from error
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+
+
 def _finding(place: tuple[int | str, ...], message: str) -> str:
-    field = ".".join(str(part) for part in place if part != "[key]") or "the file"
+    field = field_name(place) or "the file"
     return (
         f"{field}: {message.removeprefix('Value error, ').replace('Extra inputs are not permitted', 'unknown field')}"
     )

@@ -16,9 +16,9 @@ _STT = Rate(
     unit_price=Decimal("0.006"),
     note="hosted speech-to-text at $0.006 a minute of audio; the embedded engine costs nothing",
 )
-_LEFT_OUT = (
+_NOTES = (
     "Beyond allowances: the minutes, gigabytes and credits a plan includes, and its base price, are left out.",
-    "Downstream bandwidth is left out: it is not measured.",
+    "Downstream bandwidth is estimated where nobody counted it: the ledger's lines say so.",
     "Language-model tokens are left out: their price depends on the model.",
     "Speech-to-text is priced by audio sent while people spoke; LiveKit Inference meters the time of a connection.",
 )
@@ -30,7 +30,7 @@ def at_list_price(book: PriceBook, day: date, usage: Mapping[str, Fraction]) -> 
     terms = book.on(day)
     if terms is None:
         return None
-    bill = rate(Plan(book, _beyond_allowances(terms)), usage, {"stt_audio_minutes": Charge(_STT)})
+    bill = rate(Plan(book, beyond_allowances(terms)), usage, {"stt_audio_minutes": Charge(_STT)})
     lines = [
         CostLine(
             meter=line.meter,
@@ -49,10 +49,11 @@ def at_list_price(book: PriceBook, day: date, usage: Mapping[str, Fraction]) -> 
         currency=book.currency,
         lines=lines,
         total=money(bill.total),
-        notes=[f"Prices: {book.source.text}", *_LEFT_OUT],
+        notes=[f"Prices: {book.source.text}", *_NOTES],
     )
 
 
-def _beyond_allowances(terms: Version) -> Version:
+def beyond_allowances(terms: Version) -> Version:
+    """The prices alone: nothing included, no base."""
     rates = {meter: one.model_copy(update={"included": Decimal(0)}) for meter, one in terms.rates.items()}
     return terms.model_copy(update={"rates": rates, "base": Decimal(0)})

@@ -1,4 +1,4 @@
-"""Invoice lines, and meetings' parts of them that add up to the cent."""
+"""Parts of an amount that add up to it, to the cent."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -6,13 +6,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from roomscribe_common.contracts.pricing.price_book import Rate
 from roomscribe_usage_metering.pricing.allocation import allocate
-from roomscribe_usage_metering.pricing.invoices import allocate_to_meetings, invoice_lines
-from roomscribe_usage_metering.pricing.rating import Charge, rate
 
 from . import naive
-from .asking import SCALE, SHIP, plan, scenarios
+from .asking import scenarios
 
 names = st.text("abcdefgh", min_size=1, max_size=3)
 weights = st.dictionaries(names, st.integers(0, 10**6), min_size=1, max_size=12)
@@ -50,33 +47,3 @@ def test_what_cannot_be_divided_is_refused() -> None:
     with pytest.raises(ValueError, match=r"1\.00 cannot be divided among nobody"):
         allocate(Decimal("1.00"), {})
     assert allocate(Decimal("0.00"), {}) == {}
-
-
-usage = st.fixed_dictionaries({meter: st.integers(0, 10**6) for meter in METERS})
-
-
-@given(st.dictionaries(names, usage, min_size=1, max_size=8), st.sampled_from([SHIP, SCALE]), st.booleans())
-@scenarios
-def test_meetings_bear_the_invoice_to_the_cent(
-    meetings: dict[str, dict[str, int]], name: str, use_credit: bool
-) -> None:
-    exact = {one: {meter: Fraction(n, 60) for meter, n in used.items()} for one, used in meetings.items()}
-    month = {meter: sum((used[meter] for used in exact.values()), Fraction(0)) for meter in METERS}
-    charges = {"stt_audio_minutes": Charge(Rate(unit_price=Decimal("0.006")))}
-    bill = rate(plan(name), month, charges, use_credit=use_credit)
-    lines = invoice_lines(bill)
-    shares = allocate_to_meetings(lines, exact)
-    for line in lines:
-        assert sum(parts.get(line.line_id, Decimal(0)) for parts in shares.values()) == line.amount
-    assert sum(sum(parts.values()) for parts in shares.values()) == bill.total
-
-
-def test_a_month_with_something_unpriced_cannot_be_invoiced() -> None:
-    with pytest.raises(ValueError, match="sip_minutes has no price in livekit-cloud-ship@2026-06-02"):
-        invoice_lines(rate(plan(SHIP), {"sip_minutes": Fraction(1)}))
-
-
-def test_line_ids_are_the_same_each_time() -> None:
-    ids = [line.line_id for line in invoice_lines(rate(plan(SCALE), {"downstream_gb": Fraction(1)}))]
-    assert ids[0] == "livekit-cloud-scale@2026-06-02:plan_base"
-    assert len({*ids}) == len(ids)

@@ -1,0 +1,1 @@
+"""Ledgers, invoices and forecasts on the terminal."""

@@ -1,0 +1,149 @@
+"""Entries in the database: appended, summed, and read on from a cursor."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from roomscribe_usage_metering.adapters.schema import ENTRY, MEETING
+from roomscribe_usage_metering.domain.booking import Booked, Use
+from roomscribe_usage_metering.domain.entry import Entry, Slot, Stored, Total
+from roomscribe_usage_metering.domain.evidence import MeetingKey
+
+_SLOT = (ENTRY.c.tenant, ENTRY.c.meeting_id, ENTRY.c.line_id, ENTRY.c.meter, ENTRY.c.of_period, ENTRY.c.price)
+
+
+class Entries:
+    """The entries of one database, as exports and reports read them."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def after(self, seq: int, limit: int) -> list[Stored]:
+        """The entries booked after the one of that number, in the order of booking."""
+        query = select(ENTRY).where(ENTRY.c.seq > seq).order_by(ENTRY.c.seq).limit(limit)
+        async with self._engine.connect() as connection:
+            return [Stored(row.seq, to_entry(row), row.booked_ms) for row in await connection.execute(query)]
+
+    async def of_period(self, tenant: str, period: str) -> list[Entry]:
+        """What a tenant pays in a period, in the order of booking: the period's own use, and corrections of others."""
+        query = select(ENTRY).where(ENTRY.c.tenant == tenant, ENTRY.c.period == period).order_by(ENTRY.c.seq)
+        async with self._engine.connect() as connection:
+            return [to_entry(row) for row in await connection.execute(query)]
+
+    async def latest_seq(self) -> int:
+        """The number of the last entry; 0 if there is none."""
+        async with self._engine.connect() as connection:
+            return await connection.scalar(select(func.max(ENTRY.c.seq))) or 0
+
+
+def append(connection: Connection, entries: Sequence[Entry], now_ms: int) -> None:
+    """Books the entries."""
+    if entries:
+        connection.execute(insert(ENTRY), [_values(entry, now_ms) for entry in entries])
+
+
+def booked(connection: Connection, key: MeetingKey) -> dict[Slot, Booked]:
+    """What was booked of a meeting so far."""
+    query = select(ENTRY).where(ENTRY.c.tenant == key.tenant, ENTRY.c.meeting_id == key.meeting_id)
+    found: dict[Slot, Booked] = {}
+    for row in connection.execute(query.order_by(ENTRY.c.seq)):
+        entry = to_entry(row)
+        before = found.get(entry.slot)
+        steps = entry.steps + (before.use.steps if before else 0)
+        quantity = entry.quantity + (before.use.quantity if before else 0)
+        found[entry.slot] = Booked(entry.version, Use(steps, quantity, entry.identity, entry.quality, entry.basis))
+    return found
+
+
+def sums_of_period(connection: Connection, tenant: str, period: str) -> list[tuple[Slot, int, int]]:
+    """What the entries paid in a period add up to: steps and quantity of each slot."""
+    query = (
+        select(*_SLOT, func.sum(ENTRY.c.steps).label("steps"), func.sum(ENTRY.c.quantity).label("quantity"))
+        .where(ENTRY.c.tenant == tenant, ENTRY.c.period == period)
+        .group_by(*_SLOT)
+    )
+    return [(to_slot(row), int(row.steps), int(row.quantity)) for row in connection.execute(query)]
+
+
+def totals(
+    connection: Connection, tenant: str, *, paid_in: str | None = None, of_period: str | None = None, before: str = ""
+) -> list[Total]:
+    """Sums of what is paid in a period, or of what was used in one and paid before another."""
+    by = (ENTRY.c.meeting_id, ENTRY.c.period, ENTRY.c.of_period, ENTRY.c.price, ENTRY.c.meter)
+    # "estimated" comes before "measured": the least is estimated if any of it is.
+    query = select(*by, func.sum(ENTRY.c.steps).label("steps"), func.min(ENTRY.c.quality).label("quality"))
+    query = query.where(ENTRY.c.tenant == tenant).group_by(*by)
+    if paid_in is not None:
+        query = query.where(ENTRY.c.period == paid_in)
+    if of_period is not None:
+        query = query.where(ENTRY.c.of_period == of_period)
+    if before:
+        query = query.where(ENTRY.c.period < before)
+    return [_to_total(row) for row in connection.execute(query)]
+
+
+def _to_total(row: Row[*tuple[Any, ...]]) -> Total:
+    return Total(
+        meeting_id=row.meeting_id,
+        period=row.period,
+        of_period=row.of_period,
+        price=row.price,
+        meter=row.meter,
+        steps=int(row.steps),
+        estimated=row.quality == "estimated",
+    )
+
+
+def rooms(connection: Connection, tenant: str, meetings: Sequence[str]) -> dict[str, str]:
+    """The rooms of meetings."""
+    query = select(MEETING.c.meeting_id, MEETING.c.room).where(MEETING.c.tenant == tenant)
+    return {row.meeting_id: row.room for row in connection.execute(query.where(MEETING.c.meeting_id.in_(meetings)))}
+
+
+def to_slot(row: Row[*tuple[Any, ...]]) -> Slot:
+    """The slot of a row."""
+    return Slot(
+        tenant=row.tenant,
+        meeting_id=row.meeting_id,
+        line_id=row.line_id,
+        meter=row.meter,
+        of_period=row.of_period,
+        price=row.price,
+    )
+
+
+def to_entry(row: Row[*tuple[Any, ...]]) -> Entry:
+    """The entry of a row of the table."""
+    return Entry(
+        slot=to_slot(row),
+        version=row.version,
+        period=row.period,
+        steps=row.steps,
+        quantity=row.quantity,
+        identity=row.identity,
+        quality=row.quality,
+        basis=row.basis,
+    )
+
+
+def _values(entry: Entry, now_ms: int) -> dict[str, str | int]:
+    slot = entry.slot
+    return {
+        "key": entry.key,
+        "tenant": slot.tenant,
+        "meeting_id": slot.meeting_id,
+        "line_id": slot.line_id,
+        "meter": slot.meter,
+        "of_period": slot.of_period,
+        "price": slot.price,
+        "version": entry.version,
+        "period": entry.period,
+        "steps": entry.steps,
+        "quantity": entry.quantity,
+        "identity": entry.identity,
+        "quality": entry.quality,
+        "basis": entry.basis,
+        "booked_ms": now_ms,
+    }

@@ -1,0 +1,1 @@
+"""What somebody should be told of before the bill comes: budgets, quotas, odd use, sources that disagree."""

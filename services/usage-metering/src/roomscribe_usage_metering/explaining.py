@@ -1,0 +1,140 @@
+"""Why a line is what it is: an invoice's line down to entries, a meeting's line down to ticks and events."""
+
+import json
+from typing import Any
+
+from roomscribe_common.contracts.billing import InvoiceLine
+from roomscribe_common.contracts.invoices import EvidenceSeen, Explained, ExplainLine
+from roomscribe_common.errors import FieldError, ProblemError
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from roomscribe_usage_metering import wording
+from roomscribe_usage_metering.adapters import bookings, reading
+from roomscribe_usage_metering.adapters.database import snapshot
+from roomscribe_usage_metering.adapters.entries import to_entry
+from roomscribe_usage_metering.adapters.schema import ENTRY, EVIDENCE
+from roomscribe_usage_metering.adapters.tariffs import Tariffs
+from roomscribe_usage_metering.domain.concerning import concerning
+from roomscribe_usage_metering.domain.entry import Entry, total_of
+from roomscribe_usage_metering.domain.evidence import EVIDENCE as FACT
+from roomscribe_usage_metering.domain.evidence import MeetingKey
+from roomscribe_usage_metering.domain.ledger import derive
+from roomscribe_usage_metering.domain.lines import Line, instant
+from roomscribe_usage_metering.invoicing import Documents, Invoicing
+from roomscribe_usage_metering.sharing import belongs
+
+_PAGE = 100
+
+Dated = tuple[Entry, int | None]
+"""An entry, and when it was booked; None if it would be now."""
+
+
+class Explaining:
+    """Explains what one database holds."""
+
+    def __init__(self, engine: AsyncEngine, tariffs: Tariffs, invoicing: Invoicing) -> None:
+        self._engine = engine
+        self._tariffs = tariffs
+        self._invoicing = invoicing
+
+    async def line(self, command: ExplainLine, now_ms: int) -> Explained:
+        """One page of where a line comes from. Raises `ProblemError` for a line, period or meeting there is not."""
+        explain = self._of_invoice if command.meeting_id is None else self._of_meeting
+        async with snapshot(self._engine) as connection:
+            return await connection.run_sync(explain, command, now_ms)
+
+    def _of_invoice(self, connection: Connection, command: ExplainLine, now_ms: int) -> Explained:
+        period = command.period or self._tariffs.timeline(connection, command.tenant).holding(now_ms).name
+        documents = self._invoicing.read(connection, command.tenant, period, now_ms)
+        line = _found(documents, command)
+        entries = [
+            one
+            for one in self._paid(connection, documents, command.tenant)
+            if line.kind not in ("base", "credit") and belongs(line, total_of(one[0]))
+        ]
+        first = _offset(command.after)
+        return Explained(
+            line_id=line.line_id,
+            summary=wording.invoice_line(line, documents.invoice.currency, [entry for entry, _ in entries]),
+            entries=[wording.entry_told(*one) for one in entries[first : first + _PAGE]],
+            next_cursor=_next(first, len(entries)),
+        )
+
+    def _paid(self, connection: Connection, documents: Documents, tenant: str) -> list[Dated]:
+        period = documents.invoice.period
+        paid = (ENTRY.c.tenant == tenant, ENTRY.c.period == period)
+        rows = connection.execute(select(ENTRY).where(*paid).order_by(ENTRY.c.seq))
+        found: list[Dated] = [(to_entry(row), row.booked_ms) for row in rows]
+        if documents.invoice.number is None:
+            timeline = self._tariffs.timeline(connection, tenant)
+            pending = bookings.pending(connection, tenant, timeline)
+            found += [(entry, None) for entry in pending if entry.period == period]
+        return found
+
+    def _of_meeting(self, connection: Connection, command: ExplainLine, now_ms: int) -> Explained:
+        key = MeetingKey(command.tenant, command.meeting_id or "")
+        known = reading.read(connection, key)
+        lines = derive(key, known.evidence, known.neighbours).lines if known else ()
+        line = next((one for one in lines if one.line_id == command.line_id), None)
+        if line is None:
+            raise _none_such(command.line_id, f"the ledger of a meeting {key.meeting_id}")
+        about = reading.of_meeting(key, reading.claimed_rooms(connection, key))
+        rows = connection.execute(select(EVIDENCE).where(about).order_by(EVIDENCE.c.seq))
+        events = [event for row in rows if (event := _event(row, line)) is not None]
+        own = (ENTRY.c.tenant == key.tenant, ENTRY.c.meeting_id == key.meeting_id, ENTRY.c.line_id == line.line_id)
+        entries = connection.execute(select(ENTRY).where(*own).order_by(ENTRY.c.seq)).all()
+        first = _offset(command.after)
+        timeline = self._tariffs.timeline(connection, command.tenant)
+        return Explained(
+            line_id=line.line_id,
+            summary=wording.meeting_line(line, len(events), len(entries)),
+            entries=[wording.entry_told(to_entry(row), row.booked_ms) for row in entries[first : first + _PAGE]],
+            ticks=wording.ticks_told(line, timeline, first, _PAGE),
+            events=events[first : first + _PAGE],
+            next_cursor=_next(first, max(line.steps, len(events), len(entries))),
+        )
+
+
+def _found(documents: Documents, command: ExplainLine) -> InvoiceLine:
+    for document in (documents.invoice, *documents.credit_notes):
+        for line in document.lines:
+            if line.line_id == command.line_id:
+                return line
+    raise _none_such(command.line_id, f"the invoice of {documents.invoice.period}")
+
+
+def _event(row: Row[*tuple[Any, ...]], line: Line) -> EvidenceSeen | None:
+    fact = concerning(line, FACT.validate_json(row.fact))
+    if fact is None:
+        return None
+    return EvidenceSeen(
+        source=row.source,
+        id=row.id,
+        kind=fact.kind,
+        fact=json.loads(fact.model_dump_json(exclude_none=True, exclude={"kind"})),
+        stored_at=instant(row.stored_ms),
+        chain=f"{row.tenant}/{row.chain}",
+        sequence=row.sequence,
+        hash=row.hash,
+    )
+
+
+def _offset(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 12:
+        raise _bad("cursor", f"{cursor[:40]!r} is no cursor of such a page")
+    return int(cursor)
+
+
+def _next(first: int, count: int) -> str | None:
+    return str(first + _PAGE) if first + _PAGE < count else None
+
+
+def _bad(field: str, detail: str) -> ProblemError:
+    return ProblemError.of("bad-line", 422, "Bad line", f"{field} {detail}", [FieldError(field=field, detail=detail)])
+
+
+def _none_such(line_id: str, where: str) -> ProblemError:
+    return ProblemError.of("no-such-line", 404, "No such line", f"no line {line_id[:100]} is in {where}")
