@@ -1,6 +1,5 @@
 """The bill by a stopwatch: a room process, metering and its PostgreSQL die at random, and nobody pays a second more."""
 
-import asyncio
 import random
 from collections import Counter
 from dataclasses import dataclass
@@ -9,14 +8,13 @@ import pytest
 from roomscribe_cli.demo.people import What
 from roomscribe_cli.testing import Stacks
 from roomscribe_common.contracts.usage import UsageLine
-from roomscribe_common.servers import LivekitKeys
-from roomscribe_common.testing.providers import Server, Servers, choose_provider
+from roomscribe_common.testing.providers import Server
 
 from tests.chaos.beside import Beside
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import At, Fault, Faults
 from tests.chaos.judge import holds
-from tests.chaos.run import trial_on
+from tests.chaos.postgres import down, on_postgres
 from tests.chaos.speech import in_turn
 from tests.chaos.trial import World
 
@@ -31,15 +29,7 @@ SCRIPT = in_turn("bill", [("ada", 1), ("ben", 9), ("ada", 8), ("cleo", 12), ("be
 
 
 def trial_beside(stacks: Stacks) -> Evidence:
-    servers = Servers(choose_provider(), LivekitKeys.random())
-    try:
-        database = servers.start("postgres")
-        up = stacks.up("bill", {"ROOMSCRIBE_DATABASE_URL": database.url}).wait_ready()
-        evidence = trial_on(up, lambda world: _trial(world, database))
-        assert up.end() == 0
-        return evidence
-    finally:
-        servers.close()
+    return on_postgres(stacks, "bill", _trial)
 
 
 async def _trial(world: World, database: Server) -> Evidence:
@@ -49,14 +39,11 @@ async def _trial(world: World, database: Server) -> Evidence:
     async def metering(faults: Faults) -> None:
         await faults.kill("usage-metering")
 
-    async def down(_: Faults) -> None:
-        await asyncio.to_thread(database.kill)
-        await asyncio.sleep(DATABASE_AWAY_S)
-        database.start()
-        await asyncio.to_thread(database.wait_ready)
+    async def away(_: Faults) -> None:
+        await down(database, DATABASE_AWAY_S)
 
     dice = random.Random(SEED)
-    faults: list[Fault] = [room, metering, metering, down]
+    faults: list[Fault] = [room, metering, metering, away]
     return await world.hold(SCRIPT, *(At(dice.uniform(2.0, SCRIPT.end_s - 4.0), fault) for fault in faults))
 
 

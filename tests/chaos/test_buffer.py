@@ -1,18 +1,15 @@
 """A stack on PostgreSQL whose rooms keep little: NATS is away for longer than that, and the database is away too."""
 
-import asyncio
-
 import pytest
 from roomscribe_cli.demo.script import spoken_s
 from roomscribe_cli.testing import Stacks
-from roomscribe_common.servers import LivekitKeys
-from roomscribe_common.testing.providers import Server, Servers, choose_provider
+from roomscribe_common.testing.providers import Server
 
 from tests.chaos.beside import Beside
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import At, Faults
 from tests.chaos.judge import gaps_of, holds
-from tests.chaos.run import trial_on
+from tests.chaos.postgres import down, on_postgres
 from tests.chaos.speech import PEOPLE, together
 from tests.chaos.trial import World
 
@@ -28,29 +25,17 @@ BUS_GONE_S = 4.0
 
 
 def trial_beside(stacks: Stacks) -> Evidence:
-    servers = Servers(choose_provider(), LivekitKeys.random())
-    try:
-        database = servers.start("postgres")
-        env = {"ROOMSCRIBE_INGEST_BUFFER_MB": str(KEPT_MB), "ROOMSCRIBE_DATABASE_URL": database.url}
-        up = stacks.up("small", env).wait_ready()
-        evidence = trial_on(up, lambda world: _trial(world, database))
-        assert up.end() == 0
-        return evidence
-    finally:
-        servers.close()
+    return on_postgres(stacks, "small", _trial, {"ROOMSCRIBE_INGEST_BUFFER_MB": str(KEPT_MB)})
 
 
 async def _trial(world: World, database: Server) -> Evidence:
-    async def down(_: Faults) -> None:
-        await asyncio.to_thread(database.kill)
-        await asyncio.sleep(DATABASE_AWAY_S)
-        database.start()
-        await asyncio.to_thread(database.wait_ready)
+    async def away(_: Faults) -> None:
+        await down(database, DATABASE_AWAY_S)
 
     return await world.hold(
         SCRIPT,
         At(BUS_GONE_S, lambda faults: faults.absent("nats", AWAY_S)),
-        At(BUS_GONE_S + AWAY_S - 2, down),
+        At(BUS_GONE_S + AWAY_S - 2, away),
     )
 
 

@@ -1,7 +1,6 @@
 """What a plain NATS subscriber hears is what the stream holds, whatever replicas race, die, pause or lose."""
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from roomscribe_common.contracts.transcript import TranscriptFinal
 from roomscribe_common.pull import BoundJetStream
 from roomscribe_common.servers import LocalServer
 from roomscribe_common.subjects import wildcard
+from roomscribe_common.testing.own import own_server
 
 from .conftest import Bench, Running, final
 
@@ -119,13 +119,8 @@ async def test_a_replica_killed_among_others_leaves_no_number_twice_and_none_out
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LocalServer]:
     """A nats-server of the test's own, whose state survives it."""
-    own = LocalServer(servers.nats(tmp_path / "nats"), servers.obtain("nats", logging.info))
-    own.start()
-    own.wait_ready()
-    try:
+    with own_server(servers.nats(tmp_path / "nats")) as own:
         yield own
-    finally:
-        own.kill()
 
 
 async def test_after_a_restart_of_nats_nothing_is_heard_that_is_not_held_and_nothing_twice(

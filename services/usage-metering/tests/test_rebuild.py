@@ -106,7 +106,7 @@ async def test_a_claim_on_a_room_that_came_late_moves_no_closed_period(till: Til
 
 async def test_batches_that_overlap_leave_chains_without_a_break(till: Till) -> None:
     records = [record(event) for event in talk("mtg_1", at(11, 2, 9), 30, people=3)]
-    for start in range(0, len(records) - 2):
+    for start in range(len(records) - 2):
         await till.store.add(records[start : start + 3] * 2, epoch_ms(at(11, 2, 10)))
     found = await till.verify()
     assert found.ok

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import logging
 import os
 import signal
 from collections.abc import AsyncGenerator, Iterator
@@ -14,6 +13,7 @@ import pytest
 from roomscribe_common import servers, streams
 from roomscribe_common.bus import Bus
 from roomscribe_common.servers import LocalServer
+from roomscribe_common.testing.own import own_server
 from roomscribe_common.testing.until import until
 from roomscribe_media_ingest.domain.config import AudioConfig
 from roomscribe_media_ingest.domain.segmenter import Pcm
@@ -27,13 +27,8 @@ FRAME_MS = 96
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LocalServer]:
     """A nats-server of the test's own, whose state survives it."""
-    own = LocalServer(servers.nats(tmp_path / "nats"), servers.obtain("nats", logging.info))
-    own.start()
-    own.wait_ready()
-    try:
+    with own_server(servers.nats(tmp_path / "nats")) as own:
         yield own
-    finally:
-        own.kill()
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 from collections.abc import AsyncGenerator, Iterator
@@ -20,6 +19,7 @@ from roomscribe_common.contracts.stt import SttGap, UtteranceOpened
 from roomscribe_common.servers import LocalServer
 from roomscribe_common.testing.empty_streams import provision_empty
 from roomscribe_common.testing.fixtures import LIVEKIT_KEYS, Livekit
+from roomscribe_common.testing.own import own_server
 from roomscribe_common.testing.providers import Servers
 
 from .eventually import eventually
@@ -71,13 +71,8 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """A LiveKit of the module's own, to stop and let go on."""
     folder = tmp_path_factory.mktemp("resumed") / "livekit"
-    own = LocalServer(local.livekit(folder, LIVEKIT_KEYS), local.obtain("livekit", logging.info))
-    own.start()
-    own.wait_ready()
-    try:
+    with own_server(local.livekit(folder, LIVEKIT_KEYS)) as own:
         yield own
-    finally:
-        own.kill()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
