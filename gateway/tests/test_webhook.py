@@ -101,6 +101,15 @@ async def test_a_stale_webhook_is_refused(gateway: Gateway, nc: Client, age_s: f
     assert await kept(nc) == []
 
 
+async def test_a_number_that_is_none_is_refused_and_what_is_wrong_is_named(gateway: Gateway, nc: Client) -> None:
+    nan = b'{"event": "participant_left", "createdAt": "%d", "participant": {"joinedAtMs": NaN}}' % time.time()
+    refused = await send(gateway, nan)
+    assert (refused.status_code, "NaN or infinite" in refused.json()["detail"]) == (400, True)
+    early = await send(gateway, b'{"event": "participant_left", "createdAt": "-1"}')
+    assert [error["field"] for error in early.json()["errors"]] == ["createdAt"]
+    assert await kept(nc) == []
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{", b"\xff", b'{"event": "x"}', b'{"event": "x", "createdAt": "99999999999999999999"}']
 )

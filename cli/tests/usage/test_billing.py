@@ -124,7 +124,13 @@ ANSWERS: dict[str, object] = {
     "GET /v1/invoices/current": invoice(0, "mtg_0"),
     "GET /v1/invoices/2026-10?cursor=mtg_0": invoice(1, None),
     "GET /v1/invoices/2026-10?format=pdf": b"%PDF",
-    "GET /v1/invoices/current/lines/agents": explained("agents", entries=[ENTRY], next_cursor="e:1"),
+    "GET /v1/invoices/current/lines/agents": explained(
+        "agents",
+        entries=[ENTRY],
+        ticks=[TICK | {"entry": ENTRY["key"]}, TICK | {"entry": "another", "period": "1999-01"}],
+        events=[EVENT | {"entry": ENTRY["key"]}],
+        next_cursor="e:1",
+    ),
     "GET /v1/invoices/2026-10/lines/agents?cursor=e:1": explained("agents", entries=[ENTRY]),
     "GET /v1/meetings/mtg_0/usage/lines/agent:job/1": explained("agent:job/1", ticks=[TICK], events=[EVENT]),
     "POST /v1/invoices/2026-10/compare": COMPARISON,
@@ -218,10 +224,17 @@ def test_a_line_is_walked_down_to_ticks_and_events(asked: list[tuple[str, str]])
     result = run("explain", "agents")
     assert result.exit_code == 0, result.output
     words = ("Why agents is", "mtg_0", "2026-09, paid in 2026-10", "(not booked yet)", "--after e:1")
-    for word in (*words, "Why agent:job/1 is", "2026-10-01 09:00:00.250Z", "evt_9", "2026-10 #7 01234567"):
+    for word in (
+        *words,
+        "its largest entry: agent:job/1 of mtg_0",
+        "2026-10-01 09:00:00.250Z",
+        "evt_9",
+        "2026-10 #7 01234567",
+    ):
         assert word in result.output, word
     assert "joined 18:05:10.487Z, uptime 61,000 ms, models model m-1, characters 7" in result.output
-    assert [call for call, _ in asked][-1] == "GET /v1/meetings/mtg_0/usage/lines/agent:job/1"
+    assert "1999-01" not in result.output
+    assert [call for call, _ in asked] == ["GET /v1/invoices/current/lines/agents"]
 
 
 def test_the_next_page_and_a_meetings_own_line_are_explained_as_json(asked: list[tuple[str, str]]) -> None:

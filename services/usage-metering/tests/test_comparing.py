@@ -90,6 +90,7 @@ async def test_what_cannot_be_compared_is_refused(till: Till) -> None:
     for about, status in (
         ({"period": "2026-11", "meeting_id": "mtg_1"}, 422),
         ({"period": "2026-13"}, 422),
+        ({"period": "2030-01"}, 404),
         ({"meeting_id": "nobody"}, 404),
     ):
         with pytest.raises(ProblemError) as refused:

@@ -31,6 +31,18 @@ async def test_an_invoices_line_is_explained_down_to_its_entries(till: Till) -> 
     assert (base.entries, base.summary) == ([], "The plan's base for one month: 50.00 USD, whatever is used.")
 
 
+async def test_an_invoices_line_goes_on_to_the_ticks_and_events_of_each_entry(till: Till) -> None:
+    meeting = Meeting(start=at(11, 30, 23, 59))
+    await till.hear(meeting.life(), at(12, 1, 1))
+    line_id = "livekit-cloud-ship@2026-06-02:webrtc_participant_minutes"
+    explained = await till.explain(at(12, 1, 2), line_id, period="2026-11")
+    assert sum(one.steps for one in explained.entries) == len(explained.ticks) > 0
+    for entry in explained.entries:
+        ticks = [tick for tick in explained.ticks if tick.entry == entry.key]
+        assert (len(ticks), {tick.period for tick in ticks}) == (entry.steps, {"2026-11"})
+        assert [event.hash for event in explained.events if event.entry == entry.key]
+
+
 async def test_a_correction_is_explained_by_the_entries_that_came_late(till: Till) -> None:
     await till.hear(talk("mtg_1", at(11, 2, 9), 45), at(11, 2, 10))
     await till.close(at(12, 2))

@@ -138,6 +138,9 @@ async def test_use_that_turns_out_to_be_less_is_a_credit_note_of_the_invoice_tha
     }
     december = (await till.invoice("2026-12", at(1, 2, year=2027))).invoice
     assert (december.total, {one.kind for one in december.lines}) == ("50.00", {"base", "usage"})
+    for line in note.lines:
+        explained = await till.explain(at(1, 2, year=2027), line.line_id, period="2026-11")
+        assert {(one.period, one.of_period) for one in explained.entries} == {("2026-12", "2026-11")}
     assert (await till.verify()).ok
 
 

@@ -41,6 +41,7 @@ async def test_evidence_after_the_last_close_counts_for_no_closed_period(till: T
     [
         ("UPDATE usage_evidence SET fact = replace(fact, '1800000', '600000') WHERE id = 'agent_left:mtg_1'", "link"),
         ("UPDATE usage_evidence SET stored_ms = stored_ms + 1 WHERE id = 'started:mtg_1'", "link"),
+        ("UPDATE usage_evidence SET room_sid = 'RM_other' WHERE id = 'started:mtg_1'", "link"),
         ("DELETE FROM usage_evidence WHERE id = 'agent_joined:mtg_1'", "link"),
         ("DELETE FROM usage_evidence WHERE seq = (SELECT max(seq) FROM usage_evidence WHERE tenant = 'acme')", "end"),
     ],
@@ -65,6 +66,23 @@ async def test_a_rewritten_chain_is_found_by_the_digest_of_the_period(till: Till
     assert periods["2026-11"].closed == periods["2026-11"].booked != periods["2026-11"].derived
 
 
+@pytest.mark.parametrize(
+    ("tampering", "what"),
+    [
+        ('UPDATE invoice SET document = replace(document, \'"total":"50\', \'"total":"5\')', "not what its entries"),
+        ("DELETE FROM invoice WHERE number = 'acme.2026-11'", "acme.2026-11 is missing"),
+    ],
+)
+async def test_a_forged_invoice_is_found(till: Till, tampering: str, what: str) -> None:
+    await _booked(till)
+    async with till.engine.begin() as connection:
+        await connection.run_sync(_without_triggers)
+        assert (await connection.execute(text(tampering))).rowcount
+    found = await till.verify()
+    assert not found.ok
+    assert what in found.broken[0]
+
+
 async def test_a_forged_entry_is_found(till: Till) -> None:
     await _booked(till)
     async with till.engine.begin() as connection:
@@ -79,7 +97,8 @@ async def test_a_forged_entry_is_found(till: Till) -> None:
 def _without_triggers(connection: Connection) -> None:
     for one in APPEND_ONLY:
         if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql(f"DROP TRIGGER {one.name}_no_update")
+            for what in ("update", "delete"):
+                connection.exec_driver_sql(f"DROP TRIGGER {one.name}_no_{what}")
         else:
             connection.exec_driver_sql(f"DROP TRIGGER {one.name}_append_only ON {one.name}")
 

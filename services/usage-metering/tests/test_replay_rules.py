@@ -207,6 +207,15 @@ def test_the_end_of_a_room_the_agent_moved_out_of_does_not_end_its_session() -> 
     assert [one["end_ms"] for one in replayed(told)["agent_sessions"]] == [1795000070000]
 
 
+def test_one_participant_sid_in_two_rooms_is_two_connections() -> None:
+    there = POLL | {"room_sid": "RM_2", "at_ms": 1795000100000}
+    found = replayed([{"poll": POLL}, {"poll": there}])["connections"]
+    assert [(one["room_sid"], one["end_ms"] - one["start_ms"]) for one in found] == [
+        ("RM_1", 30_000),
+        ("RM_2", 100_000),
+    ]
+
+
 def test_what_says_nothing_about_use_is_no_error() -> None:
     track = {"event": "track_published", "room": {"sid": "RM_1"}, "track": {"sid": "TR_1"}, "createdAt": "1"}
     egress = {"event": "egress_ended", "egressInfo": {"egressId": "EG_1", "roomId": "RM_1", "endedAt": "1"}}

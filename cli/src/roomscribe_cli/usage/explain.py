@@ -30,41 +30,30 @@ async def explained(gateway: Gateway, of: str, line: str, after: str | None = No
 
 
 def run(of: str, line: str, after: str | None, *, as_json: bool, state: Path | None) -> None:
-    """Shows the line; of an invoice's, also one of its entries down to events."""
-    found, below = ask("explain", state, lambda gateway: _walk(gateway, of, line, after))
+    """Shows the line."""
+    found = ask("explain", state, lambda gateway: explained(gateway, of, line, after))
     if as_json:
         print_json(found)
-        return
-    console = Console()
-    show_explained(console, found)
-    if below is not None:
-        console.print()
-        show_explained(console, below)
-
-
-async def _walk(gateway: Gateway, of: str, line: str, after: str | None) -> tuple[Explained, Explained | None]:
-    found = await explained(gateway, of, line, after)
-    return found, await one_below(gateway, found)
-
-
-async def one_below(gateway: Gateway, found: Explained) -> Explained | None:
-    """The largest entry of an invoice's line, down to its events; None if the line is a meeting's already."""
-    if found.events or found.ticks or not found.entries:
-        return None
-    largest = max(found.entries, key=lambda entry: abs(entry.steps))
-    return await explained(gateway, f"meetings/{largest.meeting_id}/usage", largest.line_id)
+    else:
+        show_explained(Console(), found)
 
 
 def show_explained(console: Console, found: Explained) -> None:
-    """The sentence, then entries, ticks and events in tables."""
+    """The sentence, then entries, ticks and events in tables: of an invoice's line those of its largest entry."""
     console.rule(Text(found.line_id), align="left")
     console.print(Text(found.summary))
     if found.entries:
         _entries(console, found.entries)
-    if found.ticks:
-        _ticks(console, found.ticks)
-    if found.events:
-        _events(console, found.events)
+    of_one = None
+    if any(one.entry for one in (*found.ticks, *found.events)):
+        largest = max(found.entries, key=lambda entry: abs(entry.steps))
+        of_one = largest.key
+        console.print()
+        console.rule(Text(f"its largest entry: {largest.line_id} of {largest.meeting_id}", style="dim"), align="left")
+    if ticks := [tick for tick in found.ticks if tick.entry == of_one]:
+        _ticks(console, ticks)
+    if events := [event for event in found.events if event.entry == of_one]:
+        _events(console, events)
     if found.next_cursor is not None:
         console.print(Text(f"More of it: --after {found.next_cursor}", style="dim"))
 

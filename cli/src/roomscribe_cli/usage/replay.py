@@ -48,7 +48,7 @@ def _show(console: Console, connections: list[Connection], sessions: list[Sessio
     table = _table("Connections", "identity", "kind", "participant", "from (UTC)", "lasted", "until", "minutes")
     for one in connections[:_ROWS]:
         figures = one.identity, one.kind, one.participant_sid, _time(one.start_ms), _lasted(one.duration_ms)
-        table.add_row(*map(Text, figures), _basis(one.basis), str(one.to_line().steps))
+        table.add_row(*map(_text, figures), _basis(one.basis), str(one.to_line().steps))
     console.print(table)
     _rest(console, len(connections), sum(one.to_line().steps for one in connections), "connections")
     there = sum(presence_ms(connections).values())
@@ -61,7 +61,7 @@ def _show(console: Console, connections: list[Connection], sessions: list[Sessio
     for session in sessions[:_ROWS]:
         lasted = _lasted(session.end_ms - session.start_ms)
         figures = session.job_id, session.participant_sid, _time(session.start_ms), lasted
-        table.add_row(*map(Text, figures), _basis(session.basis), str(session.to_line().steps))
+        table.add_row(*map(_text, figures), _basis(session.basis), str(session.to_line().steps))
     console.print(table)
     _rest(console, len(sessions), sum(one.to_line().steps for one in sessions), "agent sessions")
 
@@ -77,6 +77,11 @@ def _table(title: str, *columns: str) -> Table:
 def _rest(console: Console, count: int, minutes: int, of: str) -> None:
     hidden = f"; {count - _ROWS:,} more in --json" if count > _ROWS else ""
     console.print(f"{count:,} {of}, {minutes:,} minutes billed{hidden}.", style="bold")
+
+
+def _text(figure: str) -> Text:
+    """What stands in a file is not to move the cursor."""
+    return Text("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in figure))
 
 
 def _basis(basis: str) -> str:

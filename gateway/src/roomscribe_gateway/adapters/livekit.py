@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -10,12 +11,13 @@ import jwt
 from livekit.api import AccessToken, TokenVerifier, VideoGrants
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 from roomscribe_common.contracts.livekit import LivekitEvent, LivekitEventData
-from roomscribe_common.errors import ProblemError
+from roomscribe_common.errors import FieldError, ProblemError, field_name
 from roomscribe_common.ids import is_token
 from roomscribe_common.subjects import UNKNOWN, subject_of
 
 TOKEN_TTL = timedelta(hours=6)
 FRESH = timedelta(minutes=5)
+_SHOWN = 5
 _SECRETS = {"turnPassword", "turn_password"}
 _BODY: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
@@ -65,9 +67,12 @@ class Livekit:
         self._verify(body, authorization)
         try:
             content, hook = _BODY.validate_json(body), _Webhook.model_validate_json(body)
+            json.dumps(content, allow_nan=False)  # whoever reads it from the bus would find a null
         except ValidationError as error:
-            detail = f"The webhook is signed, but not a LiveKit event: {error.error_count()} fields are wrong."
-            raise ProblemError.of("malformed", 400, "Malformed webhook", detail) from error
+            wrong = [FieldError(field=field_name(one["loc"]) or "body", detail=one["msg"]) for one in error.errors()]
+            raise _malformed("; ".join(f"{one.field}: {one.detail}" for one in wrong[:_SHOWN]), wrong) from error
+        except ValueError as error:
+            raise _malformed("a number is NaN or infinite", []) from error
         created_at = datetime.fromtimestamp(hook.created_at, UTC)
         if abs(now - created_at) > FRESH:
             detail = f"The webhook was made at {created_at:%Y-%m-%dT%H:%M:%SZ}, more than 5 minutes from now."
@@ -103,6 +108,11 @@ def _event(
     return LivekitEvent.new(
         id=id, source="roomscribe/gateway", subject=subject, tenant=UNKNOWN, data=data, time=created_at
     )
+
+
+def _malformed(why: str, wrong: list[FieldError]) -> ProblemError:
+    detail = f"The webhook is signed, but not a LiveKit event: {why}."
+    return ProblemError.of("malformed", 400, "Malformed webhook", detail, wrong)
 
 
 def _without_secrets(content: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -12,7 +12,7 @@ from roomscribe_common.errors import ProblemError
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from roomscribe_usage_metering.adapters import closes, entries, reading
+from roomscribe_usage_metering.adapters import reading
 from roomscribe_usage_metering.adapters.database import snapshot
 from roomscribe_usage_metering.adapters.tariffs import Tariffs
 from roomscribe_usage_metering.billing import ACCOUNT
@@ -58,45 +58,28 @@ class Comparing:
         """The answer. Raises `ProblemError` (422, 404)."""
         if command.period is not None and command.meeting_id is not None:
             raise refused("period", "give a period or a meeting_id, not both")
+        books = self._books if command.estimate.book is None else self._books.with_book(command.estimate.book)
+        known = [book.id for book in books]
+        if command.estimate.plan not in (None, *known):
+            raise refused("plan", f"unknown plan {command.estimate.plan!r}; the plans are {', '.join(known)}")
         async with snapshot(self._engine) as connection:
             if command.meeting_id is not None:
                 key = MeetingKey(command.tenant, command.meeting_id)
                 billed = await connection.run_sync(self._meeting, key)
             else:
                 billed = await connection.run_sync(self._period, command.tenant, command.period, now_ms)
-        request, plan = command.estimate, self._plan(command.estimate, billed)
+        request, plan = command.estimate, _plan(books, command.estimate, billed)
         if command.meeting_id is not None:
             request, plan = request.model_copy(update={"meetings": 1}), alone(plan)
         return comparison(plan, request, billed)
-
-    def _plan(self, request: EstimateRequest, billed: Billed) -> Plan:
-        """The estimate's plan, at the prices of the day it gives or of the first day that was billed."""
-        if request.plan is None:
-            return billed.plan
-        books = self._books if request.book is None else self._books.with_book(request.book)
-        known = [book.id for book in books]
-        if request.plan not in known:
-            raise refused("plan", f"unknown plan {request.plan!r}; the plans are {', '.join(known)}")
-        plan = books.of_source(books.source_on(request.plan, request.on or billed.day))
-        assert plan is not None
-        if plan.book.currency != billed.plan.book.currency:
-            limit = f"the bill is in {billed.plan.book.currency}, and {plan.id} is priced in {plan.book.currency}"
-            raise refused("plan", limit)
-        return plan
 
     def _period(self, connection: Connection, tenant: str, asked: str | None, now_ms: int) -> Billed:
         timeline = self._tariffs.timeline(connection, tenant)
         period = timeline.holding(now_ms) if asked is None else timeline.named(asked)
         name = period.name
-        final = timeline.is_closed(name)
-        if final:
-            invoice = closes.invoice(connection, tenant, name)
-            totals = entries.totals(connection, tenant, paid_in=name)
-        else:
-            documents = self._invoicing.documents(connection, tenant, period, now_ms)
-            invoice, totals = documents.invoice, list(documents.totals)
+        documents = self._invoicing.read(connection, tenant, name, now_ms)
         terms = self._tariffs.terms(connection, tenant, period, timeline)
-        own = [one for one in totals if one.of_period == name]
+        own = [one for one in documents.totals if one.of_period == name]
         usage: Quantities = {}
         for one in own:
             usage[one.meter] = usage.get(one.meter, _ZERO) + Fraction(one.steps, RULES[POLICY][one.meter].per)
@@ -105,9 +88,9 @@ class Comparing:
             charges={meter: Charge(price, ACCOUNT) for meter, price in terms.charges.items()},
             use_credit=terms.use_model_credit,
             actual=Actual(len({one.meeting_id for one in own}), usage),
-            total=Decimal(invoice.total) if invoice else Decimal(0),
+            total=Decimal(documents.invoice.total),
             day=timeline.calendar.day(period.start_ms),
-            final=final,
+            final=timeline.is_closed(name),
         )
 
     def _meeting(self, connection: Connection, key: MeetingKey) -> Billed:
@@ -132,6 +115,18 @@ class Comparing:
             day=timeline.calendar.day(began_ms),
             final=known.meeting.closed_digest == ledger.digest,
         )
+
+
+def _plan(books: Books, request: EstimateRequest, billed: Billed) -> Plan:
+    """The estimate's plan, at the prices of the day it gives or of the first day that was billed."""
+    if request.plan is None:
+        return billed.plan
+    plan = books.of_source(books.source_on(request.plan, request.on or billed.day))
+    assert plan is not None
+    if plan.book.currency != billed.plan.book.currency:
+        limit = f"the bill is in {billed.plan.book.currency}, and {plan.id} is priced in {plan.book.currency}"
+        raise refused("plan", limit)
+    return plan
 
 
 def alone(plan: Plan) -> Plan:

@@ -1,16 +1,18 @@
-"""Why a line is what it is: an invoice's line down to entries, a meeting's line down to ticks and events."""
+"""Why a line is what it is: down to entries, ticks and events."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from roomscribe_common.contracts.billing import InvoiceLine
-from roomscribe_common.contracts.invoices import EvidenceSeen, Explained, ExplainLine
+from roomscribe_common.contracts.invoices import BookedEntry, EvidenceSeen, Explained, ExplainLine, Tick
 from roomscribe_common.errors import FieldError, ProblemError
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from roomscribe_usage_metering import wording
-from roomscribe_usage_metering.adapters import bookings, reading
+from roomscribe_usage_metering.adapters import bookings, closes, reading
 from roomscribe_usage_metering.adapters.database import snapshot
 from roomscribe_usage_metering.adapters.entries import to_entry
 from roomscribe_usage_metering.adapters.schema import ENTRY, EVIDENCE
@@ -21,13 +23,22 @@ from roomscribe_usage_metering.domain.evidence import EVIDENCE as FACT
 from roomscribe_usage_metering.domain.evidence import MeetingKey
 from roomscribe_usage_metering.domain.ledger import derive
 from roomscribe_usage_metering.domain.lines import Line, instant
-from roomscribe_usage_metering.invoicing import Documents, Invoicing
+from roomscribe_usage_metering.invoicing import Documents, Invoicing, number_of
 from roomscribe_usage_metering.sharing import belongs
 
 _PAGE = 100
+_WALKED = 1_000
+"""Ticks and events in one answer about an invoice's line: a message holds a megabyte."""
 
 Dated = tuple[Entry, int | None]
 """An entry, and when it was booked; None if it would be now."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    entries: list[BookedEntry] = field(default_factory=list[BookedEntry])
+    ticks: list[Tick] = field(default_factory=list[Tick])
+    events: list[EvidenceSeen] = field(default_factory=list[EvidenceSeen])
 
 
 class Explaining:
@@ -47,19 +58,58 @@ class Explaining:
     def _of_invoice(self, connection: Connection, command: ExplainLine, now_ms: int) -> Explained:
         period = command.period or self._tariffs.timeline(connection, command.tenant).holding(now_ms).name
         documents = self._invoicing.read(connection, command.tenant, period, now_ms)
-        line = _found(documents, command)
+        documents, line = self._found(connection, documents, command, now_ms)
         entries = [
             one
             for one in self._paid(connection, documents, command.tenant)
             if line.kind not in ("base", "credit") and belongs(line, total_of(one[0]))
         ]
         first = _offset(command.after)
+        walk = self._walk(connection, command.tenant, entries[first : first + _PAGE])
         return Explained(
             line_id=line.line_id,
             summary=wording.invoice_line(line, documents.invoice.currency, [entry for entry, _ in entries]),
-            entries=[wording.entry_told(*one) for one in entries[first : first + _PAGE]],
-            next_cursor=_next(first, len(entries)),
+            entries=walk.entries,
+            ticks=walk.ticks,
+            events=walk.events,
+            next_cursor=_next(first, len(walk.entries), len(entries)),
         )
+
+    def _found(
+        self, connection: Connection, documents: Documents, command: ExplainLine, now_ms: int
+    ) -> tuple[Documents, InvoiceLine]:
+        """The line, and the documents it was issued with: those of a later period if a credit note has it."""
+        period = documents.invoice.period
+        for document in (documents.invoice, *documents.credit_notes):
+            for line in document.lines:
+                if line.line_id == command.line_id:
+                    return documents, line
+        for note in closes.credit_notes(connection, command.tenant, number_of(command.tenant, period)):
+            for line in note.lines:
+                if line.line_id == command.line_id:
+                    return self._invoicing.read(connection, command.tenant, note.period, now_ms), line
+        raise _none_such(command.line_id, f"the invoice of {period}")
+
+    def _walk(self, connection: Connection, tenant: str, entries: Sequence[Dated]) -> _Walk:
+        """Down from entries to ticks and events: as many entries as fit into a page, one at the least."""
+        timeline, walk = self._tariffs.timeline(connection, tenant), _Walk()
+        meetings: dict[MeetingKey, _Meeting] = {}
+        for entry, booked_ms in entries:
+            slot, told = entry.slot, wording.entry_told(entry, booked_ms)
+            key = MeetingKey(tenant, slot.meeting_id)
+            if key not in meetings:
+                meetings[key] = _read(connection, key)
+            line = meetings[key].lines.get(slot.line_id)
+            ticks = wording.ticks_in(line, timeline.named(slot.of_period), _WALKED) if line else []
+            ticks = [tick.model_copy(update={"entry": told.key}) for tick in ticks]
+            events = meetings[key].events(line)[:_WALKED] if line else []
+            events = [event.model_copy(update={"entry": told.key}) for event in events]
+            if walk.entries and len(walk.ticks) + len(walk.events) + len(ticks) + len(events) > _WALKED:
+                break
+            walk.entries.append(told)
+            walk.ticks += ticks
+            walk.events += events
+        return walk
 
     def _paid(self, connection: Connection, documents: Documents, tenant: str) -> list[Dated]:
         period = documents.invoice.period
@@ -74,14 +124,11 @@ class Explaining:
 
     def _of_meeting(self, connection: Connection, command: ExplainLine, now_ms: int) -> Explained:
         key = MeetingKey(command.tenant, command.meeting_id or "")
-        known = reading.read(connection, key)
-        lines = derive(key, known.evidence, known.neighbours).lines if known else ()
-        line = next((one for one in lines if one.line_id == command.line_id), None)
+        meeting = _read(connection, key)
+        line = meeting.lines.get(command.line_id)
         if line is None:
             raise _none_such(command.line_id, f"the ledger of a meeting {key.meeting_id}")
-        about = reading.of_meeting(key, reading.claimed_rooms(connection, key))
-        rows = connection.execute(select(EVIDENCE).where(about).order_by(EVIDENCE.c.seq))
-        events = [event for row in rows if (event := _event(row, line)) is not None]
+        events = meeting.events(line)
         own = (ENTRY.c.tenant == key.tenant, ENTRY.c.meeting_id == key.meeting_id, ENTRY.c.line_id == line.line_id)
         entries = connection.execute(select(ENTRY).where(*own).order_by(ENTRY.c.seq)).all()
         first = _offset(command.after)
@@ -92,16 +139,28 @@ class Explaining:
             entries=[wording.entry_told(to_entry(row), row.booked_ms) for row in entries[first : first + _PAGE]],
             ticks=wording.ticks_told(line, timeline, first, _PAGE),
             events=events[first : first + _PAGE],
-            next_cursor=_next(first, max(line.steps, len(events), len(entries))),
+            next_cursor=_next(first, _PAGE, max(line.steps, len(events), len(entries))),
         )
 
 
-def _found(documents: Documents, command: ExplainLine) -> InvoiceLine:
-    for document in (documents.invoice, *documents.credit_notes):
-        for line in document.lines:
-            if line.line_id == command.line_id:
-                return line
-    raise _none_such(command.line_id, f"the invoice of {documents.invoice.period}")
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """A meeting's lines by id, and the rows of its evidence."""
+
+    lines: dict[str, Line]
+    rows: Sequence[Row[*tuple[Any, ...]]]
+
+    def events(self, line: Line) -> list[EvidenceSeen]:
+        """What the line rests on."""
+        return [event for row in self.rows if (event := _event(row, line)) is not None]
+
+
+def _read(connection: Connection, key: MeetingKey) -> _Meeting:
+    known = reading.read(connection, key)
+    lines = derive(key, known.evidence, known.neighbours).lines if known else ()
+    about = reading.of_meeting(key, reading.claimed_rooms(connection, key))
+    rows = connection.execute(select(EVIDENCE).where(about).order_by(EVIDENCE.c.seq)).all()
+    return _Meeting({line.line_id: line for line in reversed(lines)}, rows)
 
 
 def _event(row: Row[*tuple[Any, ...]], line: Line) -> EvidenceSeen | None:
@@ -128,8 +187,8 @@ def _offset(cursor: str | None) -> int:
     return int(cursor)
 
 
-def _next(first: int, count: int) -> str | None:
-    return str(first + _PAGE) if first + _PAGE < count else None
+def _next(first: int, told: int, count: int) -> str | None:
+    return str(first + told) if first + told < count else None
 
 
 def _bad(field: str, detail: str) -> ProblemError:

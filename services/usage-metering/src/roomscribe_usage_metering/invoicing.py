@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from roomscribe_usage_metering.adapters import bookings, closes, entries
+from roomscribe_usage_metering.adapters.closes import Close
 from roomscribe_usage_metering.adapters.database import snapshot
 from roomscribe_usage_metering.adapters.tariffs import Tariffs
 from roomscribe_usage_metering.billing import (
@@ -109,6 +110,21 @@ class Invoicing:
         if now_ms < period.start_ms:
             raise _no_invoice(name, f"it begins at {instant(period.start_ms).isoformat()}")
         return self.documents(connection, tenant, period, now_ms)
+
+    def wrong(self, connection: Connection, tenant: str, close: Close) -> list[str]:
+        """What is wrong with the documents issued at a close: they are made again from the entries."""
+        name = close.period.name
+        issued = closes.invoice(connection, tenant, name)
+        if issued is None or issued.issued_at is None:
+            return [f"invoice {number_of(tenant, name)} is missing"]
+        issue = Issue(issued.issued_at, close.digest, close.watermark)
+        again = self.documents(connection, tenant, close.period, close.period.end_ms, issue)
+        stored = {each.number: each for each in (issued, *closes.credit_notes_of(connection, tenant, name))}
+        right = {each.number: each for each in (again.invoice, *again.credit_notes)}
+        numbers = sorted(
+            str(number) for number in stored.keys() | right.keys() if stored.get(number) != right.get(number)
+        )
+        return [f"{number} is not what its entries come to" for number in numbers]
 
     def documents(
         self, connection: Connection, tenant: str, period: Period, now_ms: int, issue: Issue | None = None

@@ -22,6 +22,7 @@ from roomscribe_usage_metering.domain.evidence import EVIDENCE as FACT
 from roomscribe_usage_metering.domain.evidence import Claim, Evidence, MeetingKey
 from roomscribe_usage_metering.domain.ledger import claims_of, derive
 from roomscribe_usage_metering.domain.periods import Timeline
+from roomscribe_usage_metering.invoicing import Invoicing
 
 _ROWS = 2_000
 _MEETINGS = 200
@@ -49,7 +50,8 @@ class PeriodCheck:
 
 @dataclass(slots=True)
 class Verification:
-    """What was found. `broken` names each chain whose links do not hold, and the first one that does not."""
+    """What was found. `broken` names each chain whose links do not hold, with the first one that does not; and each
+    document that says something else than the entries it is of."""
 
     events: int = 0
     meetings: int = 0
@@ -79,12 +81,14 @@ async def _check_chains(connection: AsyncConnection, found: Verification) -> Non
     last: dict[tuple[str, str], tuple[int, str]] = {}
     broken: dict[tuple[str, str], str] = {}
     c = EVIDENCE.c
-    query = select(c.tenant, c.source, c.id, c.fact, c.stored_ms, c.chain, c.sequence, c.hash).order_by(c.seq)
+    filed = (c.meeting_id, c.room_sid)
+    query = select(c.tenant, c.source, c.id, *filed, c.fact, c.stored_ms, c.chain, c.sequence, c.hash).order_by(c.seq)
     async with connection.stream(query.execution_options(yield_per=_ROWS)) as rows:
         async for part in rows.partitions(_ROWS):
-            for tenant, source, id_, fact, stored_ms, chain, sequence, hash_ in part:
+            for tenant, source, id_, meeting_id, room_sid, fact, stored_ms, chain, sequence, hash_ in part:
                 before = last.get((tenant, chain), (0, ""))
-                if sequence != before[0] + 1 or hash_ != link(before[1], (tenant, source, id_), fact, stored_ms):
+                right = link(before[1], (tenant, source, id_), (meeting_id, room_sid), fact, stored_ms)
+                if sequence != before[0] + 1 or hash_ != right:
                     broken.setdefault((tenant, chain), f"{tenant}/{chain} at link {before[0] + 1}")
                 last[tenant, chain] = sequence, hash_
             found.events += len(part)
@@ -111,6 +115,7 @@ async def _check_tenant(
         booked = digest(await connection.run_sync(entries.sums_of_period, tenant, name))
         derived = digest((slot, *values) for slot, values in sums[name].items())
         found.periods.append(PeriodCheck(tenant, name, close.digest, booked, derived))
+        found.broken += await connection.run_sync(Invoicing(connection.engine, tariffs).wrong, tenant, close)
 
 
 def _meetings(connection: Connection, tenant: str, after: str) -> list[str]:

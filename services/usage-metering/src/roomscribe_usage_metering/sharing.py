@@ -23,7 +23,7 @@ def shares(lines: Sequence[InvoiceLine], totals: Sequence[Total]) -> Shares:
     """What each meeting bears of each line; nothing of a line without an amount.
 
     A line is divided by its own use, so the allowance is everybody's in proportion; the base by connection minutes;
-    the credit by what the models cost each; a correction by how much of each meeting it corrects.
+    the credit by what the models cost each; a correction by how much more each meeting used, or less.
     """
     found: Shares = {one: {} for one in sorted({total.meeting_id for total in totals})}
     charged: dict[str, Decimal] = defaultdict(Decimal)
@@ -47,7 +47,7 @@ def _weights(line: InvoiceLine, totals: Sequence[Total]) -> dict[str, Fraction]:
     for total in totals:
         if belongs(line, total):
             steps[total.meeting_id] += total.steps
-    return {meeting: Fraction(abs(count)) for meeting, count in steps.items()}
+    return {meeting: Fraction(count) for meeting, count in steps.items()}
 
 
 def belongs(line: InvoiceLine, total: Total) -> bool:

@@ -9,7 +9,7 @@ from roomscribe_common.contracts.invoices import BookedEntry, Tick
 
 from roomscribe_usage_metering.domain.entry import Entry
 from roomscribe_usage_metering.domain.lines import POLICY, Line, instant
-from roomscribe_usage_metering.domain.periods import Timeline
+from roomscribe_usage_metering.domain.periods import Period, Timeline
 from roomscribe_usage_metering.domain.quantise import RULES, decimal_text, in_billed_units
 from roomscribe_usage_metering.domain.ticks import ticks
 from roomscribe_usage_metering.pricing.exact import text
@@ -44,6 +44,12 @@ def ticks_told(line: Line, timeline: Timeline, first: int, count: int) -> list[T
         Tick(number=number, at=instant(at_ms), period=timeline.holding(at_ms).name)
         for number, at_ms in enumerate(islice(ticks(line), first, first + count), first + 1)
     ]
+
+
+def ticks_in(line: Line, period: Period, most: int) -> list[Tick]:
+    """The line's ticks that are paid in a period: the first ones, if there are more than `most`."""
+    every = ((number, at_ms) for number, at_ms in enumerate(ticks(line), 1) if period.start_ms <= at_ms < period.end_ms)
+    return [Tick(number=number, at=instant(at_ms), period=period.name) for number, at_ms in islice(every, most)]
 
 
 def invoice_line(line: InvoiceLine, currency: str, entries: Sequence[Entry]) -> str:

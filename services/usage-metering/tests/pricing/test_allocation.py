@@ -39,11 +39,16 @@ def test_three_equal_meetings_share_a_dollar_by_name() -> None:
     assert parts == {"a": Decimal("0.34"), "b": Decimal("0.33"), "c": Decimal("0.33")}
 
 
+def test_a_part_has_the_sign_of_its_weight() -> None:
+    parts = allocate(Decimal("0.60"), {"more": Fraction(20), "less": Fraction(-8)})
+    assert parts == {"more": Decimal("1.00"), "less": Decimal("-0.40")}
+    nothing = allocate(Decimal("0.60"), {"more": Fraction(20), "less": Fraction(-20)})
+    assert nothing == {"more": Decimal("0.30"), "less": Decimal("0.30")}
+
+
 def test_what_cannot_be_divided_is_refused() -> None:
     with pytest.raises(ValueError, match=r"whole cents; it is 0\.001"):
         allocate(Decimal("0.001"), {"a": Fraction(1)})
-    with pytest.raises(ValueError, match="0 or more"):
-        allocate(Decimal("1.00"), {"a": Fraction(-1)})
     with pytest.raises(ValueError, match=r"1\.00 cannot be divided among nobody"):
         allocate(Decimal("1.00"), {})
     assert allocate(Decimal("0.00"), {}) == {}

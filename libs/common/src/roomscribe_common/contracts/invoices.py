@@ -83,6 +83,8 @@ class Tick(Command):
     number: int
     at: AwareDatetime
     period: str
+    entry: str | None = None
+    """The key of the entry it is in, where an invoice's line is explained."""
 
 
 class EvidenceSeen(Command):
@@ -96,10 +98,12 @@ class EvidenceSeen(Command):
     chain: str
     sequence: int
     hash: str
+    entry: str | None = None
+    """The key of the entry that rests on it, where an invoice's line is explained."""
 
 
 class Explained(Command):
-    """An invoice's line down to entries; or a meeting's line down to ticks and events. One page of the longest."""
+    """A page of a line: its entries, their ticks, and the events they rest on."""
 
     line_id: str
     summary: str

@@ -76,7 +76,8 @@ def _linked(connection: Connection, new: Sequence[Record], now_ms: int) -> tuple
     for number, record in enumerate(new, seq + 1):
         row = _values(record, now_ms)
         sequence, before = last[record.tenant]
-        hash_ = link(before, (record.tenant, record.source, record.id), str(row["fact"]), now_ms)
+        filed = str(row["meeting_id"]), str(row["room_sid"])
+        hash_ = link(before, (record.tenant, record.source, record.id), filed, str(row["fact"]), now_ms)
         last[record.tenant] = sequence + 1, hash_
         rows.append({**row, "seq": number, "chain": chain, "sequence": sequence + 1, "hash": hash_})
     moved = [{"tenant": one, "chain": chain, "sequence": last[one][0], "hash": last[one][1]} for one in tenants]

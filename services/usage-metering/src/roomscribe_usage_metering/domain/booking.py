@@ -54,6 +54,8 @@ def desired(ledger: Ledger, timeline: Timeline, through: str = WHOLE) -> dict[Sl
                     price=span.price,
                 )
                 steps = steps_between(line, span.start_ms, span.end_ms)
+                if (same := found.get(slot)) is not None:  # one participant SID in two rooms
+                    steps, quantity = steps + same.steps, quantity + same.quantity
                 found[slot] = Use(steps, quantity, line.identity, line.quality, line.basis)
     return found
 

@@ -1,7 +1,7 @@
 """Connections to a room, rebuilt from whatever the SFU's webhooks and polls left us."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from roomscribe_common.contracts.usage import Meter
@@ -66,7 +66,6 @@ class _Room:
 class _Looks:
     """All looks at one connection, merged."""
 
-    room_sid: str
     identity: str
     kind: str
     joined_ms: int | None = None
@@ -77,7 +76,6 @@ class _Looks:
     told_aborted: bool = False
 
     def add(self, look: ConnectionSeen) -> None:
-        self.room_sid = min(self.room_sid, look.room_sid)
         self.identity = max(self.identity, look.identity)
         self.kind = min(self.kind, look.participant_kind)
         self.joined_ms = earliest(self.joined_ms, look.joined_ms)
@@ -91,7 +89,8 @@ class _Looks:
 class Sfu:
     """The SFU's word on who was connected. It holds what each connection comes to, however many facts there were."""
 
-    _looks: dict[str, _Looks] = field(default_factory=dict[str, _Looks])
+    _looks: dict[str, dict[str, _Looks]] = field(default_factory=lambda: defaultdict[str, dict[str, _Looks]](dict))
+    """By participant and room."""
     _rooms: dict[str, _Room] = field(default_factory=lambda: defaultdict[str, _Room](_Room))
 
     def add(self, fact: Evidence) -> None:
@@ -113,23 +112,33 @@ class Sfu:
                 pass
 
     def _look(self, look: ConnectionSeen) -> _Looks:
-        looks = self._looks.get(look.participant_sid)
+        rooms = self._looks[look.participant_sid]
+        looks = rooms.get(look.room_sid)
         if looks is None:
-            looks = self._looks[look.participant_sid] = _Looks(look.room_sid, look.identity, look.participant_kind)
+            looks = rooms[look.room_sid] = _Looks(look.identity, look.participant_kind)
         looks.add(look)
         return looks
 
     def connections(self) -> list[Connection]:
-        """Every connection that was ever active, by participant SID."""
-        return [self._connection(sid, self._looks[sid]) for sid in sorted(self._looks) if not self.aborted(sid)]
+        """Every connection that was ever active, by participant SID and room."""
+        return [
+            self._connection(room_sid, sid, looks)
+            for sid, rooms in sorted(self._looks.items())
+            for room_sid, looks in sorted(rooms.items(), key=lambda room: room[0])
+            if not _aborted([looks])
+        ]
 
-    def aborted(self, participant_sid: str) -> bool:
-        """Whether that connection ended before it was active. A poll that saw it coming says nothing against that."""
-        looks = self._looks.get(participant_sid)
-        return looks is not None and looks.told_aborted and not looks.told_active
+    def aborted(self, participant_sid: str, rooms: Collection[str]) -> bool:
+        """Whether that connection to these rooms ended before it was active."""
+        return _aborted(self._of(participant_sid, rooms))
 
-    def _connection(self, participant_sid: str, looks: _Looks) -> Connection:
-        room = self._rooms.get(looks.room_sid, _Room())
+    def _of(self, participant_sid: str, rooms: Collection[str]) -> list[_Looks]:
+        """The looks at it in these rooms; in any, if the SFU knows it in none of them."""
+        known = self._looks.get(participant_sid, {})
+        return [known[sid] for sid in rooms if sid in known] or list(known.values())
+
+    def _connection(self, room_sid: str, participant_sid: str, looks: _Looks) -> Connection:
+        room = self._rooms.get(room_sid, _Room())
         start = looks.joined_ms if looks.joined_ms is not None else looks.first_ms or 0
         seen = max(start, looks.seen_ms)
         if looks.left_ms is not None:
@@ -139,7 +148,7 @@ class Sfu:
         else:
             end, basis = seen, "last_seen"
         return Connection(
-            room_sid=looks.room_sid,
+            room_sid=room_sid,
             participant_sid=participant_sid,
             identity=looks.identity,
             kind=looks.kind,
@@ -151,8 +160,8 @@ class Sfu:
 
     def end_of(self, participant_sid: str, rooms: Collection[str]) -> tuple[int, str] | None:
         """When the SFU saw that connection end, by itself or with the last of its rooms; None if it did not."""
-        looks = self._looks.get(participant_sid)
-        ends = [(looks.left_ms, "left")] if looks is not None and looks.left_ms is not None else []
+        looks = self._of(participant_sid, rooms)
+        ends = [(one.left_ms, "left") for one in looks if one.left_ms is not None]
         closed = [ms for sid in rooms if (ms := self.finished_ms(sid)) is not None]
         if closed and len(closed) == len(rooms):
             ends.append((max(closed), "room_finished"))
@@ -162,6 +171,11 @@ class Sfu:
         """When the room closed."""
         room = self._rooms.get(room_sid)
         return None if room is None else room.finished_ms
+
+
+def _aborted(every: Sequence[_Looks]) -> bool:
+    """A poll that saw it coming says nothing against that."""
+    return any(looks.told_aborted for looks in every) and not any(looks.told_active for looks in every)
 
 
 def earliest(have: int | None, new: int | None) -> int | None:

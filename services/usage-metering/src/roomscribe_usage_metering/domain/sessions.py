@@ -79,7 +79,7 @@ class Agents:
         newest = max(((signs.epoch, signs.start_ms) for signs in self._signs.values()), default=(0, 0))
         found: list[Session] = []
         for key, signs in sorted(self._signs.items(), key=lambda item: item[0]):
-            if sfu.aborted(key[1]):
+            if sfu.aborted(key[1], signs.rooms):
                 continue
             ended = over or (signs.epoch, signs.start_ms) < newest
             found.append(_session(key, signs, sfu.end_of(key[1], signs.rooms), ended=ended))

@@ -1,8 +1,8 @@
 """Invoices in FOCUS 1.2, the FinOps Open Cost and Usage Specification (focus.finops.org).
 
 A row is a line of an invoice or credit note. `BilledCost` is the line's amount, so the rows of an invoice add up to it;
-`ListCost` and `ContractedCost` are price times quantity before the rounding to cents. What an allowance covers is
-consumed and not priced.
+`ListCost` and `ContractedCost` are price times quantity, which is told to 12 places, before the rounding to cents. What
+an allowance covers is consumed and not priced.
 """
 
 from collections.abc import Callable, Iterable

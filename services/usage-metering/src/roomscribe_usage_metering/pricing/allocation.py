@@ -12,18 +12,19 @@ _CENT = Fraction(1, 100)
 def allocate(amount: Decimal, weights: Mapping[str, Fraction]) -> dict[str, Decimal]:
     """`amount` in parts proportional to the weights, by largest remainder; ties go to the smaller name.
 
-    Without any weight the parts are equal. Raises `ValueError` for a negative weight, for an amount that is not whole
-    cents, and for something to divide among nobody.
+    A negative weight's part has the other sign. Weights that add up to nothing count without their signs; without any
+    the parts are equal. Raises `ValueError` for an amount that is not whole cents, and for something to divide among
+    nobody.
     """
     if cents(amount) != amount:
         raise ValueError(f"amount must be whole cents; it is {amount}")
-    if any(weight < 0 for weight in weights.values()):
-        raise ValueError("weights must be 0 or more")
     if not weights:
         if amount:
             raise ValueError(f"{amount} cannot be divided among nobody")
         return {}
     sign, whole = (-1 if amount < 0 else 1), int(abs(amount) * 100)
+    if not sum(weights.values()):
+        weights = {name: abs(weight) for name, weight in weights.items()}
     total = sum(weights.values())
     shares = {name: weight / total if total else Fraction(1, len(weights)) for name, weight in weights.items()}
     exact = {name: whole * share for name, share in shares.items()}

@@ -63,6 +63,8 @@ class Between:
             return number
         if isinstance(value, bool) or not isinstance(value, int | str | Decimal) or len(str(value)) > _LONGEST:
             raise ValueError(f"must be a number, {self.limit}, as text or as a JSON number; it is {_shown(value)}")
+        if isinstance(value, str) and not (value.isascii() and value.strip() == value and "_" not in value):
+            raise ValueError(f"must be a number, {self.limit}, in plain digits; it is {_shown(value)}")
         try:
             return Decimal(value)
         except InvalidOperation:

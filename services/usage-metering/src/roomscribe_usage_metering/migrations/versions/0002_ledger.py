@@ -49,7 +49,9 @@ def _link_all(connection: sa.Connection) -> None:
     evidence = sa.Table("usage_evidence", sa.MetaData(), autoload_with=connection)
     heads = sa.Table("usage_chain", sa.MetaData(), autoload_with=connection)
     c, key = evidence.c, ("tenant", "source", "id")
-    keys = sa.select(c.stored_ms, c.tenant, c.source, c.id).order_by(c.stored_ms, c.tenant, c.source, c.id)
+    keys = sa.select(c.stored_ms, c.tenant, c.source, c.id, c.meeting_id, c.room_sid).order_by(
+        c.stored_ms, c.tenant, c.source, c.id
+    )
     last: dict[tuple[str, str], tuple[int, str]] = {}
     change = sa.update(evidence).where(*(c[name] == sa.bindparam(f"k_{name}") for name in key))
     for seq, row in enumerate(connection.execute(keys).all(), 1):
@@ -57,7 +59,8 @@ def _link_all(connection: sa.Connection) -> None:
         fact = connection.execute(facts).scalar_one()
         chain = chain_of(row.stored_ms)
         sequence, before = last.get((row.tenant, chain), (0, ""))
-        hash_ = link(before, (row.tenant, row.source, row.id), fact, row.stored_ms)
+        filed = row.meeting_id, row.room_sid
+        hash_ = link(before, (row.tenant, row.source, row.id), filed, fact, row.stored_ms)
         last[row.tenant, chain] = (sequence + 1, hash_)
         values = {"seq": seq, "chain": chain, "sequence": sequence + 1, "hash": hash_}
         connection.execute(change, {"k_tenant": row.tenant, "k_source": row.source, "k_id": row.id, **values})
