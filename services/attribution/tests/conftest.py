@@ -34,6 +34,7 @@ from roomscribe_common.service import Service
 from roomscribe_common.stored import stored
 from roomscribe_common.subjects import subject_of, wildcard
 from roomscribe_common.testing.service import running_service
+from roomscribe_common.testing.settled import settled
 from roomscribe_common.testing.until import until
 
 TENANT = "acme"
@@ -171,10 +172,9 @@ class Bench:
     async def texts(self, meeting: str = "mtg_1") -> list[str]:
         return [event.data.text for event in await self.transcript(meeting)]
 
-    async def settled(self, consumer: str = "attribution-stt-results", stream: str = "STT_RESULTS") -> bool:
+    async def settled(self, consumer: str = "attribution-stt-results") -> bool:
         """Everything published for the consumer so far is acked."""
-        info = await self.js.consumer_info(stream, consumer)
-        return info.num_pending == 0 and info.num_ack_pending == 0
+        return await settled(self.js, consumer)
 
     async def forget_duplicates(self) -> None:
         """Make the transcript's dedupe window so short that only the stored state can tell a duplicate."""

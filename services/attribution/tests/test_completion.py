@@ -61,7 +61,7 @@ async def test_a_meeting_that_ends_twice_is_completed_once(attribution: Start, b
         await bench.until_completed()
         await asyncio.sleep(0.2)  # the dedupe window itself, not an effect of ours
         await bench.say(*(ended() for _ in range(10)))
-        await bench.until(lambda: bench.settled("attribution-meetings", "MEETINGS"))
+        await bench.until(lambda: bench.settled("attribution-meetings"))
     assert len(await bench.completed()) == 1
 
 

@@ -64,6 +64,7 @@ from roomscribe_common.subjects import (
 )
 from roomscribe_common.testing.fixtures import Livekit
 from roomscribe_common.testing.service import running_service
+from roomscribe_common.testing.settled import settled
 from roomscribe_dispatcher.adapters import redis as redis_adapter
 from roomscribe_dispatcher.app import build
 from roomscribe_dispatcher.settings import DispatcherSettings
@@ -271,10 +272,9 @@ class Bench:
         await self.until(reached)
         return await self.start("elsewhere", meeting_id=meeting_id)
 
-    async def settled(self, consumer: str = "dispatcher-meetings", stream: str = "MEETINGS") -> bool:
+    async def settled(self, consumer: str = "dispatcher-meetings") -> bool:
         """Everything published for the consumer so far is acked."""
-        info = await self.js.consumer_info(stream, consumer)
-        return info.num_pending == 0 and info.num_ack_pending == 0
+        return await settled(self.js, consumer)
 
     async def forget_duplicates(self) -> None:
         """Make the meetings' dedupe window so short that only the stored state can tell a duplicate."""

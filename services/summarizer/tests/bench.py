@@ -26,6 +26,7 @@ from roomscribe_common.contracts.usage import LlmUsage
 from roomscribe_common.stored import stored
 from roomscribe_common.streams import entrance
 from roomscribe_common.subjects import subject_of
+from roomscribe_common.testing.settled import settled
 
 TENANT, ROOM = "acme", "planning"
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -110,8 +111,7 @@ class Bench:
 
     async def settled(self) -> bool:
         """Everything published so far was handled and acked."""
-        info = await self.js.consumer_info("TRANSCRIPTS", "summarizer-transcripts")
-        return info.num_pending == 0 and info.num_ack_pending == 0
+        return await settled(self.js, "summarizer-transcripts")
 
     async def until_minutes(self, count: int = 1, meeting: str = "mtg_1") -> list[Minutes]:
         async def reached() -> bool:

@@ -17,6 +17,7 @@ from roomscribe_common.service import Service
 from roomscribe_common.stored import stored
 from roomscribe_common.subjects import MEETING_USAGE, PERIOD_USAGE, subject_of
 from roomscribe_common.testing.service import running_service
+from roomscribe_common.testing.settled import settled
 from roomscribe_usage_metering.accounts import load_accounts
 from roomscribe_usage_metering.adapters import database
 from roomscribe_usage_metering.adapters.bookings import Bookings
@@ -122,11 +123,7 @@ class Bench:
 
     async def settled(self) -> bool:
         """Everything published so far was handled and acked."""
-        for stream, consumer in _CONSUMERS.items():
-            info = await self.js.consumer_info(stream, consumer)
-            if info.num_pending or info.num_ack_pending:
-                return False
-        return True
+        return all([await settled(self.js, consumer) for consumer in _CONSUMERS])
 
     async def until_told(self, count: int = 1, meeting_id: str = "mtg_1") -> list[MeetingUsage]:
         async def reached() -> bool:
@@ -136,12 +133,7 @@ class Bench:
         return await self.told(meeting_id)
 
 
-_CONSUMERS = {
-    "MEETINGS": "usage-metering-meetings",
-    "STT_RESULTS": "usage-metering-stt-results",
-    "USAGE": "usage-metering-usage",
-    "LIVEKIT": "usage-metering-livekit",
-}
+_CONSUMERS = ("usage-metering-meetings", "usage-metering-stt-results", "usage-metering-usage", "usage-metering-livekit")
 
 
 async def until(reached: Callable[[], Awaitable[bool]], timeout_s: float = 20.0) -> None:
