@@ -31,10 +31,14 @@ class Member:
 
 @dataclass(frozen=True)
 class Look:
-    """One answer of LiveKit's ListParticipants; `members` is None if it gave none."""
+    """One answer of LiveKit's ListParticipants; `members` is None if it gave none.
+
+    `waited_s`: for how long by then, since the machine was started, something had to wait for a processor.
+    """
 
     at: float
     members: list[Member] | None
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,12 @@ class Evidence:
         """Seconds from a death until LiveKit listed an agent that had not been there before it; None: never again."""
         before = {sid for at, sids in self.agents() if at <= died for sid in sids}
         return next((at - died for at, sids in self.agents() if at > died and sids - before), None)
+
+    def starved_s(self, begin: float, end: float) -> float:
+        """For how much of that time (Unix) something had to wait for a processor: who promises seconds promises those
+        of a machine that has processors."""
+        waited = [look.waited_s for look in self.looks if begin - 0.5 <= look.at <= end + 0.5]
+        return waited[-1] - waited[0] if waited else 0.0
 
     def gap_s(self) -> float:
         """Seconds that are declared missing, all gaps together."""

@@ -1,10 +1,12 @@
 """Watches one meeting from outside while it happens: LiveKit's participants, plain NATS subscribers, the API."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from livekit import api
 from nats.aio.client import Client
@@ -15,15 +17,24 @@ from roomscribe_common.contracts.transcript import TranscriptFinal
 from tests.chaos.evidence import Live, Look, Member
 
 _EVERY_S = 0.25
+_PRESSURE = Path("/proc/pressure/cpu")
+"""The kernel's pressure stall information."""
 _ANSWER_S = 2.0
 
 
 async def watch_room(livekit: api.LiveKitAPI, room: str, looks: list[Look]) -> None:
     """Asks LiveKit who is in the room, four times a second, until cancelled."""
     while True:
-        asked = time.time()
-        looks.append(Look(asked, await members(livekit, room)))
+        asked, waited_s = time.time(), _waited_for_a_processor_s()
+        looks.append(Look(asked, await members(livekit, room), waited_s))
         await asyncio.sleep(max(0.0, asked + _EVERY_S - time.time()))
+
+
+def _waited_for_a_processor_s() -> float:
+    """For how long, since the machine was started, something had to wait for a processor; 0 where nobody counts it."""
+    with contextlib.suppress(OSError):
+        return int(_PRESSURE.read_text().split("total=", 1)[1].split()[0]) / 1e6
+    return 0.0
 
 
 async def members(livekit: api.LiveKitAPI, room: str) -> list[Member] | None:
