@@ -154,7 +154,6 @@ async def _first(node: Node, stop: asyncio.Event) -> Attend | Leave | None:
 
 async def _attend(order: Attend, tools: Tools, node: Node, stop: asyncio.Event) -> None:
     setproctitle(f"roomscribe: room {order.job.data.meeting_id}")
-    livekit_runtime.speak_up()
     meeting = Meeting(order.job, tools)
     try:
         joined = await meeting.join(order.claimed_at)
@@ -167,7 +166,6 @@ async def _attend(order: Attend, tools: Tools, node: Node, stop: asyncio.Event) 
         told = asyncio.create_task(_until_told(node, stop))
         told.add_done_callback(lambda _: meeting.leave("shutdown"))
         reason = await meeting.stay(joined)
-        livekit_runtime.hush()
         node.send(Ended(reason=reason))
         told.cancel()
     await node.flush(_WORD_S)
