@@ -328,6 +328,7 @@ def dispatcher(streams: str, redis_url: str, livekit: Livekit) -> Start:
             "instance": instance,
             "dispatcher_tick_s": 0.05,
             "dispatcher_placement_timeout_s": 1,
+            "ingest_lease_ttl_s": 1,
             "dispatcher_leave_timeout_s": 1,
         }
         built = DispatcherSettings.model_validate(impatient | settings)

@@ -1,6 +1,7 @@
 """Agents that die, jobs nobody takes, a Redis that forgets, a dispatcher that was away."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -14,8 +15,8 @@ from roomscribe_common.contracts.agent import LeaveReason
 from roomscribe_common.contracts.meeting import MeetingRequested
 from roomscribe_common.errors import ProblemError
 from roomscribe_common.testing.providers import Servers
+from roomscribe_dispatcher.adapters import redis as redis_adapter
 from roomscribe_dispatcher.adapters.history import History
-from roomscribe_dispatcher.adapters.told import Told
 
 from .conftest import NOBODY_THERE, Agent, Bench, Start
 
@@ -167,7 +168,7 @@ async def test_a_scheduled_meeting_whose_agent_is_there_is_live_after_redis_lost
         agent = Agent(bench, await bench.until_job(1))
     await forget(bench)
     await agent.join()
-    restored = await History(Told(bench.nc, bench.js), bench.js).meeting("acme", scheduled.spec.meeting_id)
+    restored = await History(bench.nc, bench.js).meeting("acme", scheduled.spec.meeting_id)
     assert restored is not None
     assert (restored.state, restored.started_at, restored.epoch) == ("live", join_at, 1)
     async with dispatcher():
@@ -183,7 +184,7 @@ async def test_a_rebuild_holds_no_request_of_a_meeting_that_is_over(dispatcher: 
             await bench.end((await bench.start(f"room {n}")).spec.meeting_id)
         wanted = await bench.start("planning")
     gc.freeze()  # what is there already need not be looked through each time
-    finding = asyncio.create_task(History(Told(bench.nc, bench.js), bench.js).wanted())
+    finding = asyncio.create_task(History(bench.nc, bench.js).wanted())
     held: list[int] = []
     while not finding.done():
         held.append(sum(isinstance(each, MeetingRequested) for each in gc.get_objects()))
@@ -294,3 +295,19 @@ async def test_while_redis_is_away_a_start_is_refused_and_afterwards_it_works(
         redis.wait_ready()
         again = await bench.start_when_there("planning", meeting_id="mtg_again")
         assert (again.spec.meeting_id, again.created) == (view.spec.meeting_id, False)
+
+
+async def test_an_agent_that_could_not_renew_while_redis_stood_still_is_not_lost(
+    dispatcher: Start, bench: Bench, servers: Servers
+) -> None:
+    server = servers.start("redis")
+    redis = redis_adapter.client(server.url)
+    here = Bench(bench.nc, redis)
+    async with contextlib.aclosing(redis), dispatcher(redis_url=server.url, ingest_lease_ttl_s=3):
+        await here.start("planning")
+        agent = await here.agent(ttl_s=1)
+        await redis.execute_command("CLIENT", "PAUSE", 3000)  # pyright: ignore[reportUnknownMemberType]  # untyped
+        await redis_adapter.wait_until_reachable(redis, server.url, 10)
+        await asyncio.sleep(0.5)  # many looks
+        assert await agent.renew(ttl_s=1), "an agent that was there all the time was replaced"
+        assert (await here.until_job(2)).data.epoch == 2, "one that is lost for good is not"

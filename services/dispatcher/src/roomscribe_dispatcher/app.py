@@ -15,7 +15,6 @@ from roomscribe_dispatcher.adapters import redis as redis_adapter
 from roomscribe_dispatcher.adapters.history import History
 from roomscribe_dispatcher.adapters.livekit import Livekit, LivekitUnusable
 from roomscribe_dispatcher.adapters.store import MeetingStore
-from roomscribe_dispatcher.adapters.told import Told
 from roomscribe_dispatcher.catalog import Catalog
 from roomscribe_dispatcher.domain import Policy
 from roomscribe_dispatcher.handlers import Dispatcher
@@ -52,10 +51,9 @@ async def build(service: Service[DispatcherSettings]) -> None:
         settings.dispatcher_max_late_s,
     )
     tick_s = settings.dispatcher_tick_s
-    told = Told(service.nc, service.js)
-    store, history = MeetingStore(redis, settings.caps), History(told, service.js)
+    store, history = MeetingStore(redis, settings.caps), History(service.nc, service.js)
     leases = Leases(redis, policy.placement_s)
-    all_series, series_history = SeriesStore(redis), SeriesHistory(told)
+    all_series, series_history = SeriesStore(redis), SeriesHistory(service.nc, service.js)
     catalog = Catalog(
         store,
         history,
@@ -68,7 +66,7 @@ async def build(service: Service[DispatcherSettings]) -> None:
     lifecycle = Lifecycle(service.bus, service.js, catalog, leases, livekit, policy)
     dispatcher = Dispatcher(service.bus, store, catalog, lifecycle, settings)
     series = SeriesKeeper(all_series, series_history, catalog, lifecycle, dispatcher, settings)
-    watch = Watch(store, catalog, history, leases, lifecycle, dispatcher, policy, tick_s)
+    watch = Watch(store, catalog, history, leases, lifecycle, dispatcher, policy, settings)
     await catalog.rebuild()
     service.reply(START_MEETING, dispatcher.start, StartMeeting)
     service.reply(END_MEETING, dispatcher.end, EndMeeting)

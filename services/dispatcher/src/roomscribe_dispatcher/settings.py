@@ -20,6 +20,8 @@ class DispatcherSettings(CommonSettings, RedisSettings):
     """How long the agent stays after the last person left, where the request does not say."""
     dispatcher_placement_timeout_s: Annotated[float, Field(ge=1, le=300)] = 15.0
     """How long an issued job may take to bring its agent into the room before the next one is issued."""
+    ingest_lease_ttl_s: Annotated[float, Field(ge=1, le=60)] = 6.0
+    """As media-ingest's: how long agents may take to renew their leases after Redis was away."""
     dispatcher_max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     """Jobs in a row without a lasting agent after which a meeting is given up."""
     dispatcher_lasting_s: Annotated[float, Field(ge=1, le=3600)] = 5.0

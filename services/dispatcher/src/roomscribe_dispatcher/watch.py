@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import time
 from datetime import UTC, datetime
 from typing import Final
 
 from roomscribe_common import logs
+from roomscribe_common.boundary import one_of_many
 from roomscribe_common.errors import Retryable
 from roomscribe_common.lease import Leases
 
@@ -14,11 +16,11 @@ from roomscribe_dispatcher import domain
 from roomscribe_dispatcher.adapters.history import History
 from roomscribe_dispatcher.adapters.redis import asking_redis
 from roomscribe_dispatcher.adapters.store import MeetingStore
-from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.catalog import Catalog
 from roomscribe_dispatcher.domain import Meeting, Policy
 from roomscribe_dispatcher.handlers import Dispatcher
 from roomscribe_dispatcher.lifecycle import Lifecycle
+from roomscribe_dispatcher.settings import DispatcherSettings
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class Watch:
         lifecycle: Lifecycle,
         dispatcher: Dispatcher,
         policy: Policy,
-        tick_s: float,
+        settings: DispatcherSettings,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -47,7 +49,9 @@ class Watch:
         self._lifecycle = lifecycle
         self._dispatcher = dispatcher
         self._policy = policy
-        self._tick_s = tick_s
+        self._tick_s = settings.dispatcher_tick_s
+        self._lease_ttl_s = settings.ingest_lease_ttl_s
+        self._doubt_leases()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -58,26 +62,34 @@ class Watch:
             try:
                 await self._look()
             except Retryable as error:
+                self._doubt_leases()
                 log.warning("meetings not looked at", extra={"reason": error.reason})
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._tick_s):
                     await stopping.wait()
 
     async def _look(self) -> None:
+        asked = time.monotonic()
         await self._catalog.ensure_ready()
         meetings = await self._store.due(self._tick_s)
-        if not meetings:
-            return
         with asking_redis():
-            held = await self._leases.holders([meeting.id for meeting in meetings])
+            held = await self._leases.holders([meeting.id for meeting in meetings]) if meetings else {}
+        if time.monotonic() - asked > self._lease_ttl_s / 3:
+            self._doubt_leases()
+        doubt = time.monotonic() < self._leases_hold_from
         now = datetime.now(UTC)
+        attended = {meeting.id: meeting.id in held or (doubt and meeting.joined_at is not None) for meeting in meetings}
         await asyncio.gather(
             *(
-                self._tend(meeting, meeting.id in held)
+                self._tend(meeting, attended[meeting.id])
                 for meeting in meetings
-                if domain.next_step(meeting, meeting.id in held, now, self._policy) != "nothing"
+                if domain.next_step(meeting, attended[meeting.id], now, self._policy) != "nothing"
             )
         )
+
+    def _doubt_leases(self) -> None:
+        """When Redis is silent, agents that are there cannot renew either: once it is back they get the time to."""
+        self._leases_hold_from = time.monotonic() + self._lease_ttl_s
 
     async def _tend(self, meeting: Meeting, attended: bool) -> None:
         about = logs.bound(tenant=meeting.tenant, meeting=meeting.id)
