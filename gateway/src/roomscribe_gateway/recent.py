@@ -5,22 +5,19 @@ from datetime import UTC, datetime
 from nats.js import JetStreamContext
 from roomscribe_common.contracts.meeting import MeetingEnded, MeetingRequested, MeetingSpec
 from roomscribe_common.contracts.series import SeriesEnded, SeriesRequested, SeriesSpec
-from roomscribe_common.errors import Permanent
-from roomscribe_common.reader import EventT, Reader
-from roomscribe_common.stored import last
-from roomscribe_common.subjects import subject_of
+from roomscribe_common.told import last_event
 
 from roomscribe_gateway.archive.reads import MeetingRecord, SeriesRecord
 
 
 async def request_of(js: JetStreamContext, tenant: str, meeting_id: str) -> MeetingRequested | None:
     """The event with which a meeting began. Raises `Retryable` if the stream does not answer."""
-    return await _last(js, MeetingRequested, tenant, meeting_id)
+    return await last_event(js, MeetingRequested, tenant, meeting_id)
 
 
 async def is_over(js: JetStreamContext, tenant: str, meeting_id: str) -> bool:
     """Whether the meeting has ended. Raises `Retryable`."""
-    return await _last(js, MeetingEnded, tenant, meeting_id) is not None
+    return await last_event(js, MeetingEnded, tenant, meeting_id) is not None
 
 
 async def just_requested(js: JetStreamContext, tenant: str, meeting_id: str) -> MeetingRecord | None:
@@ -37,19 +34,10 @@ async def just_requested(js: JetStreamContext, tenant: str, meeting_id: str) -> 
 
 async def series_of(js: JetStreamContext, tenant: str, series_id: str) -> SeriesRecord | None:
     """The series as the stream has it. Raises `Retryable`."""
-    event = await _last(js, SeriesRequested, tenant, series_id)
+    event = await last_event(js, SeriesRequested, tenant, series_id)
     if event is None:
         return None
-    ended = await _last(js, SeriesEnded, tenant, series_id)
+    ended = await last_event(js, SeriesEnded, tenant, series_id)
     spec = SeriesSpec.model_validate(event.data.model_dump(include=set(SeriesSpec.model_fields)))
     over = (None, None) if ended is None else (ended.data.ended_at, ended.data.reason)
     return SeriesRecord(spec, event.data.requested_at, *over)
-
-
-async def _last(js: JetStreamContext, event: type[EventT], tenant: str, id: str) -> EventT | None:
-    subject = subject_of(event, tenant, id)
-    found = await last(js, "MEETINGS", subject)
-    try:
-        return None if found is None else Reader(event).read(subject, found.data)
-    except Permanent:
-        return None

@@ -94,7 +94,6 @@ async def test_a_replica_paused_before_its_publish_is_not_heard_when_it_goes_on(
             await bench.say(*(final(f"utt_{n}") for n in range(1, 5)))
             await bench.until_segments(5)  # that of the paused one too: its claim has lapsed
             paused.send_signal(signal.SIGCONT)
-            await asyncio.sleep(0)
             paused.terminate()
             assert await asyncio.wait_for(paused.wait(), 30) == 0
             await all_numbered(bench, heard, 5)

@@ -1,5 +1,6 @@
 """The agent's token and the check of LiveKit, on a real server."""
 
+import logging
 from datetime import UTC, datetime
 
 import aiohttp
@@ -7,6 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from livekit import api
+from roomscribe_common.boundary import one_of_many
 from roomscribe_common.contracts.commands import StartMeeting
 from roomscribe_common.contracts.meeting import MeetingSpec, Mode
 from roomscribe_common.testing.fixtures import Livekit as Server
@@ -75,6 +77,13 @@ async def test_an_unreachable_server_is_named_with_its_setting() -> None:
         await Livekit(NOBODY_THERE, "testkey", SECRET).ping()
     assert unreachable.value.reason == "livekit_unreachable"
     assert NOBODY_THERE in str(unreachable.value)
+
+
+async def test_a_server_that_is_away_is_no_fault_in_what_was_asked_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    with one_of_many(logging.getLogger(__name__), "room not looked into"):
+        await Livekit(NOBODY_THERE, "testkey", SECRET).ping()
+    [record] = caplog.records
+    assert (record.levelno, vars(record)["reason"]) == (logging.WARNING, "livekit_unreachable")
 
 
 async def test_a_page_that_is_no_answer_of_livekits_is_said_to_be_one() -> None:

@@ -18,8 +18,8 @@ from roomscribe_common.contracts.transcript import TranscriptCompleted, Transcri
 from roomscribe_common.errors import Permanent
 from roomscribe_common.reader import EventT, Reader
 from roomscribe_common.registry import MESSAGES
-from roomscribe_common.stored import last
-from roomscribe_common.subjects import build, subject_of
+from roomscribe_common.subjects import build
+from roomscribe_common.told import last_event
 
 from roomscribe_gateway.adapters.tail import Tail
 from roomscribe_gateway.domain.positions import STREAMS, Positions, Stream
@@ -95,16 +95,9 @@ class MeetingEvents:
 
     async def learn_ending(self) -> None:
         """Whether the meeting is over already: a resumed reader is not told again. Raises `Retryable`."""
-        wanted: tuple[tuple[type[AnyEvent], Stream], ...] = (
-            (MeetingEnded, "MEETINGS"),
-            (MeetingFailed, "MEETINGS"),
-            (Minutes, "INSIGHTS"),
-            (TranscriptCompleted, "TRANSCRIPTS"),
-        )
-        for model, stream in wanted:
-            subject = subject_of(model, self._tenant, self._meeting)
-            found = await last(self._js, stream, subject)
-            event = None if found is None else _read(_READERS[stream], subject, found.data)
+        wanted: tuple[type[AnyEvent], ...] = (MeetingEnded, MeetingFailed, Minutes, TranscriptCompleted)
+        for model in wanted:
+            event = await last_event(self._js, model, self._tenant, self._meeting)
             if event is not None:
                 self._ending.note(event, past=True)
 

@@ -107,6 +107,14 @@ MESSAGES: tuple[Message, ...] = (
 BY_TYPE: dict[str, Message] = {message.type: message for message in MESSAGES}
 
 
+def stream_of(event: type[AnyEvent]) -> str:
+    """The stream that holds the events of a class. Raises `ValueError` for one that no stream holds."""
+    stream = BY_TYPE[event.TYPE].stream
+    if stream is None:
+        raise ValueError(f"{event.TYPE} is on core NATS: no stream holds it")
+    return stream
+
+
 def template(subject: str) -> str:
     """The subject's kind with placeholders for its ids, safe as a span name or a label.
 

@@ -15,7 +15,7 @@ from nats.js.errors import NotFoundError
 from roomscribe_common.errors import Retryable
 
 _BATCH: Final = 500
-_BATCH_DEADLINE_S: Final = 10.0
+_DEADLINE_S: Final = 10.0
 _NOT_FOUND: Final = "404"
 _END_OF_BATCH: Final = "204"
 
@@ -47,37 +47,43 @@ async def stored(nc: Client, stream: str, subject: str, first: int = 1) -> Async
 async def last(js: JetStreamContext, stream: str, subject: str) -> Stored | None:
     """The newest message on `subject`, asked of the stream's leader; None if there is none. Raises `Retryable`."""
     try:
-        found = await js.get_last_msg(stream, subject)
+        async with asyncio.timeout(_DEADLINE_S):
+            found = await js.get_last_msg(stream, subject)
     except NotFoundError:
         return None
-    except nats.errors.Error as error:
+    except (TimeoutError, nats.errors.Error) as error:
         raise Retryable(f"stream {stream} did not answer") from error
     headers = cast(dict[str, str], found.headers or {})  # pyright: ignore[reportUnknownMemberType]  # a bare Dict there
     return Stored(found.subject or subject, found.seq or 0, found.data or b"", headers)
 
 
 async def _batch(nc: Client, stream: str, subject: str, first: int) -> tuple[list[Stored], bool]:
-    inbox = nc.new_inbox()
-    subscription = await nc.subscribe(inbox)  # pyright: ignore[reportUnknownMemberType]  # a bare Future there
     question = {"seq": max(first, 1), "batch": _BATCH, "next_by_subj": subject}
-    messages: list[Stored] = []
     try:
-        async with asyncio.timeout(_BATCH_DEADLINE_S):
-            await nc.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(question).encode(), reply=inbox)
-            while True:
-                message = await subscription.next_msg(timeout=_BATCH_DEADLINE_S)
-                headers = message.headers or {}
-                status = headers.get("Status")
-                if status is None:
-                    messages.append(_stored(message))
-                elif status == _END_OF_BATCH:
-                    return messages, int(headers["Nats-Num-Pending"]) > 0
-                elif status == _NOT_FOUND:
-                    return messages, False
-                else:
-                    raise Retryable(f"stream {stream} answered a read with {status}")
+        async with asyncio.timeout(_DEADLINE_S):
+            return await _answer(nc, stream, json.dumps(question).encode())
     except (TimeoutError, nats.errors.Error) as error:
         raise Retryable(f"stream {stream} did not answer a read") from error
+
+
+async def _answer(nc: Client, stream: str, question: bytes) -> tuple[list[Stored], bool]:
+    inbox = nc.new_inbox()
+    subscription = await nc.subscribe(inbox)  # pyright: ignore[reportUnknownMemberType]  # a bare Future there
+    messages: list[Stored] = []
+    try:
+        await nc.publish(f"$JS.API.DIRECT.GET.{stream}", question, reply=inbox)
+        while True:
+            message = await subscription.next_msg(timeout=_DEADLINE_S)
+            headers = message.headers or {}
+            status = headers.get("Status")
+            if status is None:
+                messages.append(_stored(message))
+            elif status == _END_OF_BATCH:
+                return messages, int(headers["Nats-Num-Pending"]) > 0
+            elif status == _NOT_FOUND:
+                return messages, False
+            else:
+                raise Retryable(f"stream {stream} answered a read with {status}")
     finally:
         await subscription.unsubscribe()
 

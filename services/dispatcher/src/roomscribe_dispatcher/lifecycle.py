@@ -18,6 +18,7 @@ from roomscribe_common.contracts.dispatch import DispatchJob
 from roomscribe_common.contracts.meeting import EndReason, MeetingState
 from roomscribe_common.errors import Retryable
 from roomscribe_common.lease import Leases
+from roomscribe_common.registry import stream_of
 from roomscribe_common.settings import env_name
 from roomscribe_common.stored import last
 from roomscribe_common.subjects import subject_of
@@ -25,7 +26,6 @@ from roomscribe_common.subjects import subject_of
 from roomscribe_dispatcher import domain, events, schedule
 from roomscribe_dispatcher.adapters.livekit import Livekit, LivekitUnusable
 from roomscribe_dispatcher.adapters.redis import asking_redis
-from roomscribe_dispatcher.adapters.told import STREAM
 from roomscribe_dispatcher.catalog import Catalog
 from roomscribe_dispatcher.domain import Blocked, Meeting, Policy
 from roomscribe_dispatcher.loss import Loss
@@ -59,7 +59,7 @@ class Lifecycle:
 
         Asked before it is said: what a stream refuses, plain subscribers of the subject have heard all the same.
         """
-        if await last(self._js, STREAM, event.subject) is not None:
+        if await last(self._js, stream_of(type(event)), event.subject) is not None:
             return
         with contextlib.suppress(WrongSequence):
             await self._bus.publish(event, expected_last_subject_sequence=0, deadline_s=_PUBLISH_S)

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from roomscribe_common import logs
+from roomscribe_common.boundary import one_of_many
 from roomscribe_common.errors import Retryable
 
 from roomscribe_dispatcher.adapters.livekit import Livekit, LivekitUnusable
 from roomscribe_dispatcher.adapters.store import MeetingStore
-from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.domain import Meeting
 from roomscribe_dispatcher.events import identity
 from roomscribe_dispatcher.lifecycle import Lifecycle

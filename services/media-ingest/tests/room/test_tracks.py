@@ -151,7 +151,6 @@ async def test_what_waits_to_be_fed_when_the_agent_leaves_is_sent_and_nothing_is
     bus, source = Bus(away=False), Queued()
     tracks = Tracks(bus.listen, lambda _: None)
     tracks.start(ADA, Track(id="TR_1", source="microphone"), source.frames)
-    await asyncio.sleep(0)
     said_ms = await source.fill()
     async with asyncio.timeout(10):
         last = await tracks.close(5.0)

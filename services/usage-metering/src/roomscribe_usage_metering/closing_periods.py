@@ -5,6 +5,7 @@ import logging
 import time
 from dataclasses import dataclass
 
+from roomscribe_common.boundary import one_of_many
 from roomscribe_common.contracts.billing import InvoiceData, InvoiceIssued
 from roomscribe_common.errors import FieldError, ProblemError
 from roomscribe_common.subjects import subject_of
@@ -24,6 +25,8 @@ from roomscribe_usage_metering.invoicing import Invoicing, Issue
 
 log = logging.getLogger(__name__)
 
+_AWAY = (SQLAlchemyError, OSError, TimeoutError)
+"""A database that is away is no tenant's fault."""
 _DEADLINE_S = 300.0
 _AT_ONCE = 20
 """Meetings booked in one transaction, so that evidence never waits long for its turn."""
@@ -58,7 +61,7 @@ class PeriodCloser:
             try:
                 async with asyncio.timeout(_DEADLINE_S):
                     await self.close_due(time.time_ns() // 1_000_000)
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
+            except _AWAY as error:
                 log.warning("periods not closed, trying again", extra={"error": type(error).__name__})
             await asyncio.sleep(self._look_every_s)
 
@@ -67,13 +70,11 @@ class PeriodCloser:
         async with self._engine.connect() as connection:
             tenants = await connection.run_sync(closes.tenants)
         for tenant in tenants:
-            try:
+            # One tenant's books that cannot be rated keep nobody else's from being closed.
+            with one_of_many(log, "period cannot be closed", passing=_AWAY, tenant=tenant):
                 while (period := await self._next(tenant)) and now_ms >= period.end_ms + self._grace_ms:
                     if not await self._close(tenant, period, now_ms):
                         break
-            except (ValueError, LookupError):
-                # One tenant's books that cannot be rated keep nobody else's from being closed.
-                log.exception("period cannot be closed")
 
     async def close(self, tenant: str, name: str, now_ms: int) -> None:
         """Closes a period without its grace. Raises `ProblemError` (422) if it is not over, or not the next one."""

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, cast
 from aiohttp import ClientError
 from google.protobuf.message import DecodeError
 from livekit import api
+from roomscribe_common.errors import Retryable
 from roomscribe_common.settings import env_name
 
 from roomscribe_dispatcher.domain import Meeting
@@ -27,12 +28,15 @@ UNREADABLE: Final = (DecodeError, AttributeError, ValueError)
 AnswerT = TypeVar("AnswerT")
 
 
-class LivekitUnusable(Exception):
+class LivekitUnusable(Retryable):
     """LiveKit cannot be used. `reason` is a short stable name, `str()` a sentence that says what to check."""
 
     def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
+        super().__init__(reason)
+        self._detail = detail
+
+    def __str__(self) -> str:
+        return self._detail
 
 
 @dataclass(frozen=True, slots=True)

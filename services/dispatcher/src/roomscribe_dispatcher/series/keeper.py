@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from roomscribe_common import logs
+from roomscribe_common.boundary import one_of_many
 from roomscribe_common.contracts.commands import Done, EndMeeting, EndSeries, SeriesView, StartSeries
 from roomscribe_common.contracts.series import SeriesEndReason
 from roomscribe_common.errors import ProblemError, Retryable
 
 from roomscribe_dispatcher import requests
-from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.catalog import Catalog
 from roomscribe_dispatcher.domain import Meeting
 from roomscribe_dispatcher.handlers import Dispatcher

@@ -4,12 +4,14 @@ from collections.abc import Awaitable
 from datetime import datetime
 from typing import Final, Literal, cast
 
+from nats.aio.client import Client
+from nats.js import JetStreamContext
 from redis.asyncio import Redis
 from roomscribe_common.contracts.series import SeriesEnded, SeriesRequested
+from roomscribe_common.told import all_events, last_event
 
 from roomscribe_dispatcher.adapters.redis import asking_redis
 from roomscribe_dispatcher.adapters.store import KEPT_S, PREFIX, READY, SERIES, script
-from roomscribe_dispatcher.adapters.told import Told
 from roomscribe_dispatcher.events import SOURCE
 from roomscribe_dispatcher.series.domain import Series, restored
 
@@ -107,24 +109,25 @@ class SeriesStore:
 class SeriesHistory:
     """Reads series from the stream. Every call raises `Retryable` when it does not answer."""
 
-    def __init__(self, told: Told) -> None:
-        self._told = told
+    def __init__(self, nc: Client, js: JetStreamContext) -> None:
+        self._nc = nc
+        self._js = js
 
     async def wanted(self) -> list[Series]:
         """The series that were requested of a dispatcher and have not ended."""
-        over = {(event.tenant, event.data.series_id) async for event in self._told.all(SeriesEnded)}
+        over = {(event.tenant, event.data.series_id) async for event in all_events(self._nc, SeriesEnded)}
         return [
             restored(event)
-            async for event in self._told.all(SeriesRequested)
+            async for event in all_events(self._nc, SeriesRequested)
             if event.source == SOURCE and (event.tenant, event.data.series_id) not in over
         ]
 
     async def series(self, tenant: str, series_id: str) -> Series | None:
         """One series; None if no dispatcher was ever asked for it."""
-        request = await self._told.last(SeriesRequested, tenant, series_id)
+        request = await last_event(self._js, SeriesRequested, tenant, series_id)
         if request is None or request.source != SOURCE:
             return None
-        over = await self._told.last(SeriesEnded, tenant, series_id) is not None
+        over = await last_event(self._js, SeriesEnded, tenant, series_id) is not None
         return restored(request).model_copy(update={"state": "ended" if over else "active"})
 
 

@@ -6,10 +6,10 @@ from typing import Final
 
 from livekit import api
 from pydantic import JsonValue
+from roomscribe_common.boundary import one_of_many
 from roomscribe_common.contracts.livekit import LivekitEvent
 from roomscribe_common.errors import Retryable
 
-from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.worker import wanted
 from roomscribe_dispatcher.worker.marks import Marks
 from roomscribe_dispatcher.worker.placement import Placement

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from roomscribe_common.boundary import one_of_many
 from roomscribe_common.contracts.commands import MeetingView, StartMeeting
 from roomscribe_common.errors import ProblemError, Retryable
 
-from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.worker.marks import Marks
 
 log = logging.getLogger(__name__)

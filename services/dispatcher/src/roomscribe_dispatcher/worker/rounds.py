@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from livekit import api
+from roomscribe_common.boundary import one_of_many
 from roomscribe_common.errors import Retryable
 
-from roomscribe_dispatcher.boundary import one_of_many
 from roomscribe_dispatcher.domain import Meeting
 from roomscribe_dispatcher.worker import wanted
 from roomscribe_dispatcher.worker.automatic import Automatic

@@ -1,17 +1,11 @@
 """Whether the agent that hears an utterance is still there to say more of it."""
 
-from typing import Final
-
 from nats.js import JetStreamContext
-from pydantic import ValidationError
 from roomscribe_common.contracts.agent import AgentJoined, AgentLeft
 from roomscribe_common.errors import Retryable
-from roomscribe_common.stored import last
-from roomscribe_common.subjects import subject_of
+from roomscribe_common.told import last_event
 
 from roomscribe_stt_worker.domain.events import Hearing
-
-_MEETINGS: Final = "MEETINGS"
 
 
 class Agents:
@@ -31,9 +25,8 @@ class Agents:
 
     async def _epoch(self, event: type[AgentLeft] | type[AgentJoined], hearing: Hearing) -> int | None:
         """Of the last that was said so."""
-        subject = subject_of(event, hearing.tenant, hearing.utterance.meeting_id)
         try:
-            found = await last(self._js, _MEETINGS, subject)
-            return None if found is None else event.model_validate_json(found.data).data.epoch
-        except (Retryable, ValidationError):
+            found = await last_event(self._js, event, hearing.tenant, hearing.utterance.meeting_id)
+        except Retryable:
             return None
+        return None if found is None else found.data.epoch

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import nats.errors
 from nats.js import JetStreamContext
-from pydantic import ValidationError
 from roomscribe_common.bus import Bus, WrongSequence
 from roomscribe_common.contracts.audio import ChunkHeaders
 from roomscribe_common.contracts.stt import SttEndpoint, SttFinal, SttGap, SttInterim
+from roomscribe_common.registry import stream_of
 from roomscribe_common.stored import last
 from roomscribe_common.subjects import Subject, subject_of
+from roomscribe_common.told import last_event_on
 
 log = logging.getLogger(__name__)
 
-RESULTS = "STT_RESULTS"
 AUDIO = "AUDIO"
 
 
@@ -48,13 +48,10 @@ class Results:
 
     async def settled(self, place: Subject) -> bool:
         """Whether the utterance has its final, or a gap that stands for all of it. A malformed gap settles nothing."""
-        if await last(self._js, RESULTS, _of(SttFinal, place)) is not None:
+        if await last(self._js, stream_of(SttFinal), _of(SttFinal, place)) is not None:
             return True
-        gap = await last(self._js, RESULTS, _of(SttGap, place))
-        try:
-            return gap is not None and SttGap.model_validate_json(gap.data).data.whole
-        except ValidationError:
-            return False
+        gap = await last_event_on(self._js, SttGap, _of(SttGap, place))
+        return gap is not None and gap.data.whole
 
     async def has_audio(self, subject: str) -> bool:
         """Whether anything of the utterance's audio is there."""

@@ -1,21 +1,17 @@
 """A meeting's transcript, read from the streams."""
 
-import logging
-
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from pydantic import ValidationError
-from roomscribe_common import stored
 from roomscribe_common.contracts.insight import Minutes
 from roomscribe_common.contracts.meeting import MeetingRequested, ParticipantJoined, ParticipantRenamed
 from roomscribe_common.contracts.transcript import TranscriptFinal, TranscriptFinalData, TranscriptRevised
 from roomscribe_common.errors import Retryable
-from roomscribe_common.reader import EventT, why
+from roomscribe_common.registry import stream_of
+from roomscribe_common.stored import stored
 from roomscribe_common.subjects import subject_of
+from roomscribe_common.told import all_events, last_event, read_event
 
 from roomscribe_summarizer.domain.transcript import Segment, Transcript
-
-log = logging.getLogger(__name__)
 
 
 class Transcripts:
@@ -33,7 +29,8 @@ class Transcripts:
         current: dict[str, TranscriptFinalData] = {}
         left_out = 0
         for model in (TranscriptFinal, TranscriptRevised):
-            for event in await self._all("TRANSCRIPTS", model, tenant, meeting_id):
+            async for message in stored(self._nc, stream_of(model), subject_of(model, tenant, meeting_id)):
+                event = read_event(model, message)
                 if event is None:
                     left_out += 1
                     continue
@@ -50,38 +47,21 @@ class Transcripts:
 
     async def last_minutes(self, tenant: str, meeting_id: str) -> Minutes | None:
         """The newest minutes of the meeting."""
-        return await self._last("INSIGHTS", Minutes, tenant, meeting_id)
+        return await last_event(self._js, Minutes, tenant, meeting_id)
 
     async def _names(self, tenant: str, meeting_id: str) -> set[str]:
         names: dict[str, str] = {}
-        for joined in await self._all("MEETINGS", ParticipantJoined, tenant, meeting_id):
-            if joined is not None and joined.data.kind != "agent":
+        async for joined in all_events(self._nc, ParticipantJoined, tenant, meeting_id):
+            if joined.data.kind != "agent":
                 names[joined.data.participant.identity] = joined.data.participant.name
-        for renamed in await self._all("MEETINGS", ParticipantRenamed, tenant, meeting_id):
-            if renamed is not None and renamed.data.participant.identity in names:
+        async for renamed in all_events(self._nc, ParticipantRenamed, tenant, meeting_id):
+            if renamed.data.participant.identity in names:
                 names[renamed.data.participant.identity] = renamed.data.participant.name
         return {name for name in names.values() if name}
 
     async def _title(self, tenant: str, meeting_id: str) -> str:
-        requested = await self._last("MEETINGS", MeetingRequested, tenant, meeting_id)
+        requested = await last_event(self._js, MeetingRequested, tenant, meeting_id)
         return requested.data.title if requested else ""
-
-    async def _all(self, stream: str, event: type[EventT], tenant: str, meeting_id: str) -> list[EventT | None]:
-        subject = subject_of(event, tenant, meeting_id)
-        return [_parsed(event, message.data) async for message in stored.stored(self._nc, stream, subject)]
-
-    async def _last(self, stream: str, event: type[EventT], tenant: str, meeting_id: str) -> EventT | None:
-        message = await stored.last(self._js, stream, subject_of(event, tenant, meeting_id))
-        return _parsed(event, message.data) if message else None
-
-
-def _parsed(event: type[EventT], payload: bytes) -> EventT | None:
-    """None for what is malformed: it must not cost the meeting its minutes."""
-    try:
-        return event.model_validate_json(payload)
-    except ValidationError as error:
-        log.warning("malformed event left out", extra={"type": event.TYPE, "reason": why(error)})
-        return None
 
 
 def _segment(data: TranscriptFinalData) -> Segment:

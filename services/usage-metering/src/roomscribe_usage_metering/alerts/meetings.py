@@ -1,13 +1,16 @@
 """Looks at recent meetings that have changed: odd use, and what their sources of evidence say of each other."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from roomscribe_common.boundary import one_of_many
 from roomscribe_common.contracts.base import AnyEvent
 from roomscribe_common.contracts.billing import AnomalyFound, AnomalyFoundData
 from roomscribe_common.subjects import subject_of
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from roomscribe_usage_metering.adapters import reading
@@ -16,13 +19,16 @@ from roomscribe_usage_metering.adapters.schema import MEETING, RECONCILIATION, w
 from roomscribe_usage_metering.adapters.tariffs import Tariffs
 from roomscribe_usage_metering.adapters.writing import insert_into
 from roomscribe_usage_metering.alerts.anomalies import Anomaly, Limits, anomalies
-from roomscribe_usage_metering.alerts.boundary import one_of_many
 from roomscribe_usage_metering.domain.evidence import MeetingKey
 from roomscribe_usage_metering.domain.ledger import Ledger, derive
 from roomscribe_usage_metering.domain.lines import instant
 from roomscribe_usage_metering.exports.usage import SOURCE
 from roomscribe_usage_metering.reconciling import Pair, Seen, of_meeting
 
+log = logging.getLogger(__name__)
+
+_AWAY = (SQLAlchemyError, OSError, TimeoutError)
+"""A database that is away is no meeting's fault."""
 _RECENT_MS = 3 * 86_400_000
 _AT_ONCE = 200
 _REMEMBERED = 20_000
@@ -49,7 +55,8 @@ class Meetings:
         """The anomalies of those that changed. What their sources say is stored."""
         found: list[AnyEvent] = []
         for changed in await self._changed(now_ms):
-            with one_of_many(tenant=changed.key.tenant, meeting=changed.key.meeting_id):
+            about = {"tenant": changed.key.tenant, "meeting": changed.key.meeting_id}
+            with one_of_many(log, "meeting left out", passing=_AWAY, **about):
                 found += await self._look(changed)
             self._remember(changed)
         return found

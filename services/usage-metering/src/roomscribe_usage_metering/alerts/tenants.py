@@ -1,18 +1,25 @@
 """Looks at each tenant's running period: budgets and quotas."""
 
+import logging
 from datetime import datetime
 from fractions import Fraction
 
+from roomscribe_common.boundary import one_of_many
 from roomscribe_common.contracts.base import AnyEvent
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from roomscribe_usage_metering.adapters import closes
 from roomscribe_usage_metering.adapters.tariffs import Tariffs
-from roomscribe_usage_metering.alerts.boundary import one_of_many
 from roomscribe_usage_metering.alerts.thresholds import Totals, budget_events, quota_events
 from roomscribe_usage_metering.domain.lines import POLICY, instant
 from roomscribe_usage_metering.domain.quantise import RULES
 from roomscribe_usage_metering.forecasting import Expected, Forecasts
+
+log = logging.getLogger(__name__)
+
+_AWAY = (SQLAlchemyError, OSError, TimeoutError)
+"""A database that is away is no tenant's fault."""
 
 
 class Tenants:
@@ -31,7 +38,7 @@ class Tenants:
         for tenant in tenants:
             account = self._tariffs.account(tenant)
             if account.budgets or account.quotas:
-                with one_of_many(tenant=tenant):
+                with one_of_many(log, "tenant left out", passing=_AWAY, tenant=tenant):
                     expected = await self._forecasts.expected(tenant, now_ms)
                     found += self._reached(tenant, expected, instant(now_ms))
         return found
