@@ -48,6 +48,10 @@ class People:
         spoken = [(line.speaker, *spoken_s(line)) for line in self.script.lines]
         return [Span(speaker, self.began + begins, self.began + ends) for speaker, begins, ends in spoken]
 
+    def lines_end_s(self) -> float:
+        """The second of the script at which the last of them has spoken."""
+        return max(spoken_s(line)[1] for line in self.script.lines)
+
     def second(self) -> float:
         """Of the script, now."""
         return time.time() - self.began

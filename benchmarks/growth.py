@@ -22,8 +22,9 @@ from benchmarks.usage import CpuWatch, memory_mb, pss_mb
 
 COUNTS = (1, 2, 4, 8)
 WINDOW_S = 20.0
-_SLACK_S = 12.0
-"""Rooms do not all begin at once."""
+_SLACK_S = 10.0
+_SLACK_A_ROOM_S = 3.0
+"""Rooms do not all begin at once: each has a process of people to start."""
 _SETTLED_S = 2.0
 _PAUSE_S = 0.6
 _WAVES = 4
@@ -73,7 +74,8 @@ class Step:
 
 async def _load(stack: Stack, log: BusLog, step: Step, count: int, window_s: float) -> Load:
     """What a step takes, which counts as `count`."""
-    length_s, name, rooms = window_s + _SLACK_S, step.name, step.rooms
+    name, rooms = step.name, step.rooms
+    length_s = window_s + _SLACK_S + _SLACK_A_ROOM_S * rooms
     script = scene(name, step.each, step.each, length_s, step.pause_s)
     async with _meetings(stack, log, name, script, rooms) as crowd:
         began = max(those.began for those in crowd.values())
@@ -85,6 +87,8 @@ async def _load(stack: Stack, log: BusLog, step: Step, count: int, window_s: flo
         memory = await asyncio.to_thread(_memory, {**services, "rooms": list(attended.values())})
         await asyncio.sleep(max(0.0, window_s - (time.monotonic() - at)))
         used, took = watch.used_s(), time.monotonic() - at
+        if any(those.second() > those.lines_end_s() for those in crowd.values()):
+            raise RuntimeError(f"step {name}: some people were done speaking before the measurement was")
         for those in crowd.values():
             await those.over()
     cores = {key: value / took for key, value in used.items() if key not in attended}
