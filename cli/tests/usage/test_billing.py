@@ -132,6 +132,9 @@ ANSWERS: dict[str, object] = {
         next_cursor="e:1",
     ),
     "GET /v1/invoices/2026-10/lines/agents?cursor=e:1": explained("agents", entries=[ENTRY]),
+    "GET /v1/invoices/current/lines/long": explained(
+        "long", entries=[ENTRY | {"ticks_left_out": 1260, "events_left_out": 104}]
+    ),
     "GET /v1/meetings/mtg_0/usage/lines/agent:job/1": explained("agent:job/1", ticks=[TICK], events=[EVENT]),
     "POST /v1/invoices/2026-10/compare": COMPARISON,
     "POST /v1/meetings/mtg_0/usage/compare": COMPARISON,
@@ -235,6 +238,15 @@ def test_a_line_is_walked_down_to_ticks_and_events(asked: list[tuple[str, str]])
     assert "joined 18:05:10.487Z, uptime 61,000 ms, models model m-1, characters 7" in result.output
     assert "1999-01" not in result.output
     assert [call for call, _ in asked] == ["GET /v1/invoices/current/lines/agents"]
+
+
+def test_what_does_not_fit_into_the_answer_is_named_with_the_command_that_tells_it(
+    asked: list[tuple[str, str]],
+) -> None:
+    told = " ".join(run("explain", "long").output.split())
+    assert "has not all: 1,260 more ticks and 104 more events of agent:job/1 are told by" in told
+    assert "roomscribe usage explain agent:job/1 --meeting mtg_0" in told
+    assert "has not all" not in run("explain", "agents").output
 
 
 def test_the_next_page_and_a_meetings_own_line_are_explained_as_json(asked: list[tuple[str, str]]) -> None:

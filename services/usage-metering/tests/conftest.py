@@ -1,10 +1,13 @@
 """Databases of both kinds, and the service on a real NATS."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import nats
 import pytest
@@ -15,7 +18,10 @@ from roomscribe_common.contracts.commands import GetMeetingUsage, GetPeriodUsage
 from roomscribe_common.contracts.usage import MeetingUsage, MeetingUsageData
 from roomscribe_common.service import Service
 from roomscribe_common.stored import stored
+from roomscribe_common.streams import CONSUMER
 from roomscribe_common.subjects import MEETING_USAGE, PERIOD_USAGE, subject_of
+from roomscribe_common.testing.databases import ask_database
+from roomscribe_common.testing.providers import Servers
 from roomscribe_common.testing.service import running_service
 from roomscribe_common.testing.settled import settled
 from roomscribe_usage_metering.accounts import load_accounts
@@ -37,18 +43,69 @@ Running = AbstractAsyncContextManager[Service[Settings]]
 Start = Callable[..., Running]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+KINDS = ["sqlite", "postgresql"]
+
+
+@pytest.fixture(params=KINDS)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind without any tables."""
     if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path}/usage.db"
+        return f"sqlite+aiosqlite:///{tmp_path}/empty.db"
     return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database of each kind with its tables, and nothing in them."""
+    return request.getfixturevalue(f"{request.param}_with_tables")
+
+
+@pytest.fixture
+def sqlite_with_tables(sqlite_template: Path, tmp_path: Path) -> str:
+    """A copy of a file, for the migrations take longer than most tests."""
+    return f"sqlite+aiosqlite:///{shutil.copy(sqlite_template, tmp_path / 'usage.db')}"
+
+
+@pytest.fixture
+async def postgresql_with_tables(servers: Servers, postgres_template: str) -> AsyncIterator[str]:
+    """A copy of a database of the shared server."""
+    server = servers["postgres"].url
+    name = f"test_{uuid4().hex[:12]}"
+    await ask_database(server, f'CREATE DATABASE "{name}" TEMPLATE "{postgres_template}"')
+    yield f"{server.rsplit('/', 1)[0]}/{name}"
+    await ask_database(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with every table."""
+    file = tmp_path_factory.mktemp("template") / "usage.db"
+    asyncio.run(_make_tables(f"sqlite+aiosqlite:///{file}"))
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_template(servers: Servers) -> str:
+    """The name of a database with every table, on the shared server."""
+    server, name = servers["postgres"].url, f"template_{uuid4().hex[:12]}"
+    asyncio.run(_make_template(server, name))
+    return name
+
+
+async def _make_template(server: str, name: str) -> None:
+    await ask_database(server, f'CREATE DATABASE "{name}"')
+    await _make_tables(f"{server.rsplit('/', 1)[0]}/{name}")
+
+
+async def _make_tables(url: str) -> None:
+    engine = database.open_engine(url, 10)
+    await database.create_tables(engine)
+    await engine.dispose()
 
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = database.open_engine(database_url, 10)
-    await database.create_tables(engine)
     yield engine
     await engine.dispose()
 
@@ -124,6 +181,11 @@ class Bench:
     async def settled(self) -> bool:
         """Everything published so far was handled and acked."""
         return all([await settled(self.js, consumer) for consumer in _CONSUMERS])
+
+    async def redeliver_after(self, wait_s: float) -> None:
+        """What a dead replica did not ack comes again after so long, instead of after what the table says."""
+        for spec in map(CONSUMER.__getitem__, _CONSUMERS):
+            await self.js.add_consumer(spec.stream, replace(spec.config(), ack_wait=wait_s))  # pyright: ignore[reportUnknownMemberType]  # untyped in nats-py
 
     async def until_told(self, count: int = 1, meeting_id: str = "mtg_1") -> list[MeetingUsage]:
         async def reached() -> bool:

@@ -25,7 +25,7 @@ LEDGER_TESTS = (
     "test_replay_rules.py",
     "test_replay_invariants.py",
 )
-PRICING_TESTS = ("pricing/test_rating.py", "pricing/test_goldens.py", "pricing/test_invoices.py")
+PRICING_TESTS = ("pricing/test_rating.py", "pricing/test_goldens.py", "pricing/test_allocation.py")
 _LONGEST_S = 300
 
 
@@ -162,7 +162,12 @@ def _command(tests: Sequence[str]) -> list[str]:
 
 
 def _environment(copy: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        "ROOMSCRIBE_TEST_SCENARIOS": "200",
+        **os.environ,
+        "PYTHONPATH": str(copy / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 if __name__ == "__main__":

@@ -99,3 +99,23 @@ async def test_a_long_explanation_is_told_in_pages(till: Till) -> None:
     with pytest.raises(ProblemError, match="no cursor") as refused:
         await till.explain(at(11, 4), line, meeting_id="mtg_1", after="-1")
     assert refused.value.problem.status == 422
+
+
+async def test_what_does_not_fit_into_an_answer_is_counted_and_in_the_meetings_line(till: Till) -> None:
+    meeting = Meeting("mtg_1", start=at(11, 2))
+    beats = [meeting.heartbeat(seq) for seq in range(1, 1_104)]
+    await till.hear([meeting.started(), *beats, meeting.agent_left(1_260 * 60), meeting.ended(1_260 * 60)], at(11, 3))
+    line = "livekit-cloud-ship@2026-06-02:agent_session_minutes"
+    explained = await till.explain(at(11, 4), line, period="2026-11")
+    [entry] = explained.entries
+    assert (len(explained.ticks), entry.ticks_left_out) == (1_000, 260)
+    assert (len(explained.events), entry.events_left_out) == (1_000, 104)
+    assert len(explained.model_dump_json()) < 1_000_000
+    page, events, ticks = await till.explain(at(11, 4), entry.line_id, meeting_id="mtg_1"), 0, 0
+    while True:
+        ticks, events = ticks + len(page.ticks), events + len(page.events)
+        assert page.entries == [] or page.entries[0].ticks_left_out == 0
+        if page.next_cursor is None:
+            break
+        page = await till.explain(at(11, 4), entry.line_id, meeting_id="mtg_1", after=page.next_cursor)
+    assert (ticks, events) == (1_260, 1_104)

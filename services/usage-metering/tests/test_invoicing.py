@@ -1,18 +1,21 @@
 """Invoices on both databases: what a line says, whose it is, and what it rests on."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 from roomscribe_common.errors import ProblemError
 from roomscribe_usage_metering.accounts import load_accounts
+from roomscribe_usage_metering.adapters.entries import append
 from roomscribe_usage_metering.pricing.books import Books, built_in, read_book
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from .billing import Till, at, talk
+from .billing import Till, at, late_guest, talk
 from .events import Meeting
 
 
@@ -95,8 +98,10 @@ async def test_what_a_hard_cap_refuses_to_sell_is_named_and_not_charged(engine: 
 async def test_meetings_bear_the_invoice_to_the_cent_page_by_page(engine: AsyncEngine, file: Path) -> None:
     books = book(version("1", "0.007", "10"))
     till = open_till(engine, file, books, plans=[{"from": "2026-01-01", "plan": "ours"}])
-    for number in range(103):
-        await till.hear(talk(f"mtg_{number:03}", at(11, 2, 9), 7 + number % 3), at(11, 2, 10))
+    await till.hear(
+        chain.from_iterable(talk(f"mtg_{number:03}", at(11, 2, 9), 7 + number % 3) for number in range(103)),
+        at(11, 2, 10),
+    )
     for closed in (False, True):
         if closed:
             await till.close(at(12, 2))
@@ -108,6 +113,49 @@ async def test_meetings_bear_the_invoice_to_the_cent_page_by_page(engine: AsyncE
             assert sum(Decimal(share.lines.get(line.line_id, "0")) for share in shares) == Decimal(line.amount)
         assert sum(Decimal(share.amount) for share in shares) == Decimal(first.invoice.total)
         assert shares[0].room == "planning"
+
+
+async def test_the_most_that_ran_at_once_stands_on_the_invoice_beside_what_the_plan_serves(till: Till) -> None:
+    # Three overlap from 9:20 to 9:30; a fourth begins when the third ends; a fifth runs into the next month.
+    for number, (minute, length) in enumerate(((0, 30), (10, 30), (20, 20), (40, 10))):
+        await till.hear(talk(f"mtg_{number}", at(11, 2, 9, minute), length), at(11, 2, 11))
+    await till.hear(talk("mtg_long", at(11, 30, 23, 50), 60, people=4), at(12, 1, 2))
+    draft = (await till.invoice("2026-11", at(12, 1, 12))).invoice
+    await till.close(at(12, 2))
+    for guest in range(7):
+        await till.hear(late_guest("mtg_1", at(11, 2, 9, 10), 30, f"PA_late_{guest}"), at(12, 5))
+    invoice = (await till.invoice("2026-11", at(12, 6))).invoice
+    assert invoice.peaks == draft.peaks
+    assert [(one.what, one.most, one.at, one.ceiling) for one in invoice.peaks] == [
+        ("agent_sessions", 3, at(11, 2, 9, 20), 20),
+        ("connections", 6, at(11, 2, 9, 20), 1_000),
+    ]
+    assert invoice.notes[0] == (
+        "At most 3 agent sessions ran at once, first at 2026-11-02 09:20:00 UTC; the plan serves 20."
+    )
+    december = (await till.invoice("2026-12", at(12, 6))).invoice
+    assert [(one.most, one.at) for one in december.peaks] == [(1, at(12, 1)), (5, at(12, 1))]
+    assert (await till.verify()).ok
+
+
+async def test_more_at_once_than_the_plan_serves_is_said(engine: AsyncEngine, file: Path) -> None:
+    books = book(version("1", "0.10") | {"ceilings": {"agent_sessions": 1}})
+    till = open_till(engine, file, books, plans=[{"from": "2026-01-01", "plan": "ours"}])
+    for number in range(2):
+        await till.hear(talk(f"mtg_{number}", at(11, 2, 9), 30), at(11, 2, 11))
+    assert (await till.draft(at(11, 3))).notes[:2] == [
+        "At most 2 agent sessions ran at once, first at 2026-11-02 09:00:00 UTC: more than the 1 that the plan serves.",
+        "At most 4 connections ran at once, first at 2026-11-02 09:00:00 UTC.",
+    ]
+
+
+async def test_what_was_booked_before_starts_were_kept_has_no_peak(till: Till) -> None:
+    await till.hear(talk("mtg_1", at(11, 2, 9), 30), at(11, 2, 10))
+    [old] = [one for one in await till.paid("2026-11") if one.slot.line_id == "webrtc:PA_mtg_1_0"]
+    async with till.engine.begin() as connection:
+        slot = replace(old.slot, line_id="webrtc:PA_old")
+        await connection.run_sync(append, [replace(old, slot=slot, start_ms=None)], 0)
+    assert [one.what for one in (await till.draft(at(11, 3))).peaks] == ["agent_sessions"]
 
 
 async def test_a_draft_becomes_the_invoice_and_differs_in_nothing_but_being_issued(till: Till) -> None:

@@ -72,6 +72,11 @@ def test_the_end_of_the_room_ends_whoever_was_not_seen_leaving() -> None:
     assert (line.quantity, line.billed, line.basis, line.open) == (90_000, "2", "room_finished", False)
 
 
+def test_the_last_sighting_counts_in_whatever_order_polls_come() -> None:
+    polls = [polled(T0 + at_ms, "PA_anna") for at_ms in (60_000, 90_000, 30_000)]
+    assert lines(*polls)["webrtc:PA_anna"].quantity == 90_000
+
+
 def test_somebody_missing_from_a_later_poll_had_gone() -> None:
     line = lines(polled(T0 + 30_000, "PA_anna"), polled(T0 + 60_000))["webrtc:PA_anna"]
     assert (line.quantity, line.basis, line.open) == (30_000, "last_seen", False)

@@ -27,8 +27,8 @@ OLD_CLAIM = table("usage_claim", *map(column, ("room_sid", "tenant", "meeting_id
 
 
 @pytest.fixture
-async def empty(database_url: str) -> AsyncIterator[AsyncEngine]:
-    engine = database.open_engine(database_url, 10)
+async def empty(empty_database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = database.open_engine(empty_database_url, 10)
     yield engine
     await engine.dispose()
 
@@ -44,8 +44,8 @@ async def test_the_tables_are_what_the_code_says(empty: AsyncEngine) -> None:
         assert await connection.run_sync(differences) == []
 
 
-async def test_processes_that_start_at_once_make_them_once(database_url: str) -> None:
-    engines = [database.open_engine(database_url, 10) for _ in range(3)]
+async def test_processes_that_start_at_once_make_them_once(empty_database_url: str) -> None:
+    engines = [database.open_engine(empty_database_url, 10) for _ in range(3)]
     async with asyncio.TaskGroup() as group:
         for engine in engines:
             group.create_task(database.create_tables(engine))
@@ -112,3 +112,28 @@ async def test_a_migration_that_dies_leaves_the_old_tables(empty: AsyncEngine) -
     assert tables == {"usage_evidence", "usage_meeting", "usage_claim"}
     assert "hash" not in columns
     await database.create_tables(empty)
+
+
+async def test_books_from_before_they_were_counted_are_counted(empty: AsyncEngine) -> None:
+    slot = {"meeting_id": "mtg", "line_id": "x", "meter": "x", "of_period": "2026-10", "price": "x", "version": 1}
+    booked = {
+        "period": "2026-10",
+        "steps": 1,
+        "quantity": 1,
+        "identity": "",
+        "quality": "",
+        "basis": "",
+        "booked_ms": 0,
+    }
+    closed = {"start_ms": 0, "end_ms": 1, "terms": "", "watermark": 0, "entries": 1, "digest": "", "closed_ms": 0}
+    async with empty.begin() as connection:
+        await connection.run_sync(migrations.upgrade, "0002")
+        for number, tenant in enumerate(("acme", "acme", "globex")):
+            row = {"key": f"{number}", "tenant": tenant, **slot, **booked}
+            await connection.execute(insert(table("ledger_entry", *map(column, row))).values(row))
+        row = {"tenant": "acme", "period": "2026-10", **closed}
+        await connection.execute(insert(table("period_close", *map(column, row))).values(row))
+    await database.create_tables(empty)
+    async with empty.connect() as connection:
+        rows = await connection.execute(select(METADATA.tables["ledger_size"]).order_by(column("tenant")))
+        assert [tuple(row) for row in rows] == [("acme", 2, 1), ("globex", 1, 0)]

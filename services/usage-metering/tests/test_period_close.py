@@ -193,16 +193,15 @@ async def test_a_period_that_is_not_over_cannot_be_closed(till: Till) -> None:
     assert len(await till.closed()) == 1
 
 
-@pytest.mark.parametrize("table", ["ledger_entry", "price_version", "period_close", "invoice"])
-@pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET {} = {}"])
-async def test_what_is_booked_closed_or_issued_cannot_be_changed(till: Till, table: str, statement: str) -> None:
+async def test_what_is_booked_closed_or_issued_cannot_be_changed(till: Till) -> None:
     await till.hear(talk("mtg_1", at(11, 2, 9), 10), at(11, 2, 10))
     await till.close(at(12, 2))
-    columns = {"price_version": "book", "invoice": "document"}
-    column = columns.get(table, "period")
-    with pytest.raises(DBAPIError, match=f"{table} is append only"):
-        async with till.engine.begin() as connection:
-            await connection.execute(text(statement.format(table, column, column)))
+    columns = {"ledger_entry": "period", "price_version": "book", "period_close": "period", "invoice": "document"}
+    for table, column in columns.items():
+        for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET {column} = {column}"):
+            with pytest.raises(DBAPIError, match=f"{table} is append only"):
+                async with till.engine.begin() as connection:
+                    await connection.execute(text(statement))
 
 
 async def test_a_name_that_postgresql_cannot_store_keeps_nothing_from_being_billed(till: Till) -> None:

@@ -93,6 +93,19 @@ def test_a_changed_calendar_leaves_no_gap_and_no_overlap(
         assert timeline.is_closed(one.period.name)
 
 
+def test_a_close_that_was_taken_out_leaves_a_period_that_ends() -> None:
+    kept = [Fixed(Calendar().named(name), ((0, "book@1"),)) for name in ("2026-10", "2026-12")]
+    timeline = Timeline(Calendar(), lambda _: "book@1", kept)
+    held = timeline.holding(ms(2026, 11, 5))
+    assert (held, timeline.named("2026-11")) == (Calendar().named("2026-11"), held)
+    assert [one.period for one in timeline.spans(ms(2026, 10, 31), ms(2027, 1, 2))] == [
+        "2026-10",
+        "2026-11",
+        "2026-12",
+        "2027-01",
+    ]
+
+
 def test_spans_cover_what_is_asked_and_change_where_the_price_does() -> None:
     timeline = Timeline(Calendar("Europe/Berlin"), lambda day: "new@2" if day >= date(2026, 11, 15) else "old@1")
     spans = list(timeline.spans(ms(2026, 11, 14), ms(2026, 12, 2)))

@@ -133,9 +133,9 @@ async def test_a_period_of_many_meetings_is_told_in_pages_with_the_sums_of_all(
     store: EvidenceStore, periods: Periods
 ) -> None:
     ids = [f"mtg_{n:03}" for n in range(PAGE + 1)]
-    for meeting_id in ids:
-        await store.add([record(Meeting(meeting_id, "acme", f"RM_{meeting_id}").tokens(f"llm_{meeting_id}"))], 0)
-        await store.add([record(Meeting(meeting_id, "acme", f"RM_{meeting_id}").started())], 0)
+    meetings = [Meeting(meeting_id, "acme", f"RM_{meeting_id}") for meeting_id in ids]
+    await store.add([record(one.tokens(f"llm_{one.id}")) for one in meetings], 0)
+    await store.add([record(one.started()) for one in meetings], 0)
     first = await periods.usage("acme", "2026-11")
     second = await periods.usage("acme", "2026-11", first.next_cursor)
     assert first.next_cursor == ids[PAGE - 1]

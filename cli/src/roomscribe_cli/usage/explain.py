@@ -54,8 +54,18 @@ def show_explained(console: Console, found: Explained) -> None:
         _ticks(console, ticks)
     if events := [event for event in found.events if event.entry == of_one]:
         _events(console, events)
+    if left_out := [one for one in found.entries if one.ticks_left_out or one.events_left_out]:
+        _left_out(console, left_out)
     if found.next_cursor is not None:
         console.print(Text(f"More of it: --after {found.next_cursor}", style="dim"))
+
+
+def _left_out(console: Console, entries: Sequence[BookedEntry]) -> None:
+    for one in entries[:_ROWS]:
+        more = f"{one.ticks_left_out:,} more ticks and {one.events_left_out:,} more events of {one.line_id}"
+        where = f"roomscribe usage explain {one.line_id} --meeting {one.meeting_id}"
+        console.print(Text(f"This answer has not all: {more} are told by {where}", style="yellow"))
+    _rest(console, len(entries))
 
 
 def _entries(console: Console, entries: Sequence[BookedEntry]) -> None:

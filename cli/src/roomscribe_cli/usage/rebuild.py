@@ -1,4 +1,4 @@
-"""`roomscribe usage rebuild`: closed periods derived anew from the evidence in the database, and compared."""
+"""`roomscribe usage rebuild`: periods derived anew from the evidence in the database, and compared."""
 
 import asyncio
 import json
@@ -44,16 +44,21 @@ async def _verified(url: str) -> Verification:
 
 
 def show_verification(console: Console, found: Verification) -> None:
-    """Each closed period with its three digests, then what was read, and what does not hold."""
+    """Each period with its digests, then what was read, what does not hold, and what could not be compared."""
     table = Table("tenant", "period", "closed with", "entries have", "evidence gives", "", box=None, header_style="dim")
     for one in found.periods:
         mark = Text("same", style="green") if one.ok else Text("NOT THE SAME", style="bold red")
-        table.add_row(one.tenant, one.period, one.closed[:12], one.booked[:12], one.derived[:12], mark)
+        table.add_row(one.tenant, one.period, one.closed[:12] or "open", one.booked[:12], one.derived[:12], mark)
     if found.periods:
         console.print(table)
     else:
-        console.print("No period is closed yet.")
-    console.print(f"{found.events:,} events in {found.chains:,} chains, {found.meetings:,} meetings of closed periods.")
+        console.print("Nothing is booked yet.")
+    console.print(f"{found.events:,} events in {found.chains:,} chains, {found.meetings:,} meetings.")
     for chain in found.broken:
         console.print(Text(f"The chain {chain} does not hold.", style="bold red"))
+    differ = [f"In {one.period} of {one.tenant}: {line}." for one in found.periods for line in one.differ]
+    for said in (*differ, *(f"Wrong: {one}." for one in found.wrong)):
+        console.print(Text(said, style="bold red"))
+    for said in found.left_out:
+        console.print(Text(f"Not compared: {said}.", style="dim"))
     console.print(Text("Everything holds." if found.ok else "The books and the evidence disagree.", style="bold"))

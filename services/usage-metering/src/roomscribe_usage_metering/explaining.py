@@ -23,12 +23,14 @@ from roomscribe_usage_metering.domain.evidence import EVIDENCE as FACT
 from roomscribe_usage_metering.domain.evidence import MeetingKey
 from roomscribe_usage_metering.domain.ledger import derive
 from roomscribe_usage_metering.domain.lines import Line, instant
+from roomscribe_usage_metering.domain.periods import Period
+from roomscribe_usage_metering.domain.ticks import steps_between
 from roomscribe_usage_metering.invoicing import Documents, Invoicing, number_of
 from roomscribe_usage_metering.sharing import belongs
 
 _PAGE = 100
 _WALKED = 1_000
-"""Ticks and events in one answer about an invoice's line: a message holds a megabyte."""
+"""Ticks and events in one answer about an invoice's line: a message holds a megabyte. The meeting's line has all."""
 
 Dated = tuple[Entry, int | None]
 """An entry, and when it was booked; None if it would be now."""
@@ -99,11 +101,7 @@ class Explaining:
             key = MeetingKey(tenant, slot.meeting_id)
             if key not in meetings:
                 meetings[key] = _read(connection, key)
-            line = meetings[key].lines.get(slot.line_id)
-            ticks = wording.ticks_in(line, timeline.named(slot.of_period), _WALKED) if line else []
-            ticks = [tick.model_copy(update={"entry": told.key}) for tick in ticks]
-            events = meetings[key].events(line)[:_WALKED] if line else []
-            events = [event.model_copy(update={"entry": told.key}) for event in events]
+            told, ticks, events = meetings[key].under(told, timeline.named(slot.of_period))
             if walk.entries and len(walk.ticks) + len(walk.events) + len(ticks) + len(events) > _WALKED:
                 break
             walk.entries.append(told)
@@ -153,6 +151,23 @@ class _Meeting:
     def events(self, line: Line) -> list[EvidenceSeen]:
         """What the line rests on."""
         return [event for row in self.rows if (event := _event(row, line)) is not None]
+
+    def under(self, entry: BookedEntry, period: Period) -> tuple[BookedEntry, list[Tick], list[EvidenceSeen]]:
+        """The entry, its ticks and its events: the first ones, and the entry says how many more there are."""
+        line = self.lines.get(entry.line_id)
+        if line is None:
+            return entry, [], []
+        ticks, events = wording.ticks_in(line, period, _WALKED), self.events(line)
+        left_out = {
+            "ticks_left_out": steps_between(line, period.start_ms, period.end_ms) - len(ticks),
+            "events_left_out": max(0, len(events) - _WALKED),
+        }
+        of_entry = {"entry": entry.key}
+        return (
+            entry.model_copy(update=left_out),
+            [tick.model_copy(update=of_entry) for tick in ticks],
+            [event.model_copy(update=of_entry) for event in events[:_WALKED]],
+        )
 
 
 def _read(connection: Connection, key: MeetingKey) -> _Meeting:

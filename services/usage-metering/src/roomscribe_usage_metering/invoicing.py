@@ -1,5 +1,6 @@
 """Drafts and invoices: what entries cost, read from the database and told as documents."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,13 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from roomscribe_common.contracts.billing import InvoiceData, InvoiceLine, PeriodState
-from roomscribe_common.contracts.invoices import GetInvoice, Invoice, MeetingShare
+from roomscribe_common.contracts.invoices import GetInvoice, Invoice
+from roomscribe_common.contracts.pricing.price_book import Ceilings
 from roomscribe_common.errors import ProblemError
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from roomscribe_usage_metering.adapters import bookings, closes, entries
-from roomscribe_usage_metering.adapters.closes import Close
 from roomscribe_usage_metering.adapters.database import snapshot
 from roomscribe_usage_metering.adapters.tariffs import Tariffs
 from roomscribe_usage_metering.billing import (
@@ -28,8 +29,9 @@ from roomscribe_usage_metering.billing import (
 from roomscribe_usage_metering.domain.entry import Total, total_of
 from roomscribe_usage_metering.domain.lines import instant
 from roomscribe_usage_metering.domain.periods import PAGE, Period, Timeline, first_after
+from roomscribe_usage_metering.peaks import peaks, told
 from roomscribe_usage_metering.pricing.exact import money
-from roomscribe_usage_metering.sharing import Shares, shares
+from roomscribe_usage_metering.sharing import Recent, Shared, share_of, shares
 
 DRAFT_NOTE = "A draft: the period is not closed, and more may be used in it or come to light."
 
@@ -66,6 +68,7 @@ class Invoicing:
     def __init__(self, engine: AsyncEngine, tariffs: Tariffs) -> None:
         self._engine = engine
         self._tariffs = tariffs
+        self._recent = Recent()
 
     async def draft(self, tenant: str, now_ms: int) -> InvoiceData:
         """What the period that runs now has cost up to now: what is booked, and what would be if it closed now."""
@@ -77,23 +80,20 @@ class Invoicing:
         return self.documents(connection, tenant, period, now_ms).invoice
 
     async def invoice(self, command: GetInvoice, now_ms: int) -> Invoice:
-        """The invoice of a period, or its draft, and what meetings bear of it. Raises `ProblemError`."""
-        async with snapshot(self._engine) as connection:
-            return await connection.run_sync(self._invoice, command, now_ms)
-
-    def _invoice(self, connection: Connection, command: GetInvoice, now_ms: int) -> Invoice:
+        """The invoice of a period, or its draft, and a page of what meetings bear of it. Raises `ProblemError`."""
         tenant = command.tenant
-        period = command.period or self._tariffs.timeline(connection, tenant).holding(now_ms).name
-        found = self.read(connection, tenant, period, now_ms)
-        parts = shares(found.invoice.lines, found.totals)
-        first = first_after(command.after, list(parts))
-        page = list(parts)[first : first + PAGE]
-        return Invoice(
-            invoice=found.invoice,
-            credit_notes=closes.credit_notes(connection, tenant, number_of(tenant, period)),
-            meetings=_shares(connection, tenant, {meeting: parts[meeting] for meeting in page}),
-            next_cursor=page[-1] if first + PAGE < len(parts) else None,
-        )
+        async with snapshot(self._engine) as connection:
+            timeline = await connection.run_sync(self._tariffs.timeline, tenant)
+            period = command.period or timeline.holding(now_ms).name
+            shared = self._recent.get(tenant, period, now_ms, first_page=command.after is None)
+            if shared is None:
+                found = await connection.run_sync(self.read, tenant, period, now_ms)
+                # A second of arithmetic for a large month: beside the loop, which has evidence to store.
+                parts = await asyncio.to_thread(shares, found.invoice.lines, found.totals)
+                shared = Shared(found.invoice, parts, list(parts), now_ms)
+                if len(parts) > PAGE:
+                    self._recent.keep(tenant, period, shared)
+            return await connection.run_sync(_page, tenant, shared, command.after)
 
     def read(self, connection: Connection, tenant: str, name: str, now_ms: int) -> Documents:
         """The documents of a period as they were issued, or drafts. Raises `ProblemError`: 422 for what is no month,
@@ -111,20 +111,9 @@ class Invoicing:
             raise _no_invoice(name, f"it begins at {instant(period.start_ms).isoformat()}")
         return self.documents(connection, tenant, period, now_ms)
 
-    def wrong(self, connection: Connection, tenant: str, close: Close) -> list[str]:
-        """What is wrong with the documents issued at a close: they are made again from the entries."""
-        name = close.period.name
-        issued = closes.invoice(connection, tenant, name)
-        if issued is None or issued.issued_at is None:
-            return [f"invoice {number_of(tenant, name)} is missing"]
-        issue = Issue(issued.issued_at, close.digest, close.watermark)
-        again = self.documents(connection, tenant, close.period, close.period.end_ms, issue)
-        stored = {each.number: each for each in (issued, *closes.credit_notes_of(connection, tenant, name))}
-        right = {each.number: each for each in (again.invoice, *again.credit_notes)}
-        numbers = sorted(
-            str(number) for number in stored.keys() | right.keys() if stored.get(number) != right.get(number)
-        )
-        return [f"{number} is not what its entries come to" for number in numbers]
+    def ceilings(self, connection: Connection, terms: PeriodTerms) -> Ceilings:
+        """How much the plan of a period with such terms serves at once."""
+        return self._tariffs.plans(connection)(terms.prices[0][1]).terms.ceilings
 
     def documents(
         self, connection: Connection, tenant: str, period: Period, now_ms: int, issue: Issue | None = None
@@ -132,13 +121,15 @@ class Invoicing:
         """The documents of an open period: drafts with what is not booked yet, or as they are issued at its close."""
         timeline = self._tariffs.timeline(connection, tenant)
         totals = entries.totals(connection, tenant, paid_in=period.name)
-        if issue is None:
-            pending = map(total_of, bookings.pending(connection, tenant, timeline))
-            totals += [total for total in pending if total.period == period.name]
+        pending = [] if issue else bookings.pending(connection, tenant, timeline)
+        totals += [total_of(entry) for entry in pending if entry.period == period.name]
         bill = _Bill(connection, self._tariffs, tenant, timeline)
         lines, credits = bill.lines(period, totals)
         state: PeriodState = "closed" if issue else "running" if now_ms < period.end_ms else "grace"
         invoice = bill.document(period, state, lines, issue)
+        terms = self._tariffs.terms(connection, tenant, period, timeline)
+        most = peaks(entries.ran(connection, tenant, period.name, pending), self.ceilings(connection, terms))
+        invoice = invoice.model_copy(update={"peaks": most, "notes": [*told(most), *invoice.notes]})
         notes_ = tuple(bill.credit_note(invoice, past, of_past, issue) for past, of_past in credits.items())
         return Documents(invoice, notes_, tuple(totals))
 
@@ -221,17 +212,16 @@ class _Bill:
         )
 
 
-def _shares(connection: Connection, tenant: str, parts: Shares) -> list[MeetingShare]:
-    rooms = entries.rooms(connection, tenant, list(parts))
-    return [
-        MeetingShare(
-            meeting_id=meeting,
-            room=rooms[meeting],
-            amount=money(sum(lines.values(), Decimal(0))),
-            lines={line: money(amount) for line, amount in lines.items()},
-        )
-        for meeting, lines in parts.items()
-    ]
+def _page(connection: Connection, tenant: str, shared: Shared, after: str | None) -> Invoice:
+    first = first_after(after, shared.meetings)
+    page = shared.meetings[first : first + PAGE]
+    rooms = entries.rooms(connection, tenant, page)
+    return Invoice(
+        invoice=shared.invoice,
+        credit_notes=closes.credit_notes(connection, tenant, number_of(tenant, shared.invoice.period)),
+        meetings=[share_of(meeting, rooms[meeting], shared.shares[meeting]) for meeting in page],
+        next_cursor=page[-1] if first + PAGE < len(shared.meetings) else None,
+    )
 
 
 def _no_invoice(period: str, why: str) -> ProblemError:

@@ -42,6 +42,8 @@ def test_three_equal_meetings_share_a_dollar_by_name() -> None:
 def test_a_part_has_the_sign_of_its_weight() -> None:
     parts = allocate(Decimal("0.60"), {"more": Fraction(20), "less": Fraction(-8)})
     assert parts == {"more": Decimal("1.00"), "less": Decimal("-0.40")}
+    back = allocate(Decimal("1.00"), {"less": Fraction(-1), "much less": Fraction(-2)})
+    assert back == {"less": Decimal("0.33"), "much less": Decimal("0.67")}
     nothing = allocate(Decimal("0.60"), {"more": Fraction(20), "less": Fraction(-20)})
     assert nothing == {"more": Decimal("0.30"), "less": Decimal("0.30")}
 

@@ -11,7 +11,7 @@ from roomscribe_common.errors import ProblemError, field_name
 from roomscribe_usage_metering.pricing.break_even import crossings, over_meetings
 from roomscribe_usage_metering.pricing.options import price
 
-from .asking import ARTICLE, DAY, SCALE, SHIP, asked, line, modelled, other, plan
+from .asking import ARTICLE, DAY, SCALE, SHIP, asked, line, modelled, notice, other, plan
 from .test_price_books import BOOK
 
 
@@ -228,3 +228,21 @@ def test_the_largest_request_is_priced() -> None:
     most = asked(meetings=10**9, minutes="44640", humans=100_000, agents=1000, mode="copilot", bandwidth={})
     assert most.total is not None
     assert not most.serves
+
+
+def test_a_day_before_the_prices_were_read_is_noticed() -> None:
+    told = notice(asked(on="2026-06-01"), "on")
+    assert told.text == (
+        "The prices of livekit-cloud-scale@2026-06-02 were read on 2026-06-02. Since when they hold is not known, so "
+        "that those of 2026-06-01 may have been others."
+    )
+    assert not [one for one in asked(on="2026-06-02").notices if one.about == "on"]
+
+
+def test_a_price_that_says_since_when_it_holds_is_taken_at_its_word() -> None:
+    dated = BOOK | {"source": BOOK["source"] | {"read_on": "2026-06-02"}}
+    dated["versions"] = [{**BOOK["versions"][0], "valid_from": "2026-01-01"}]
+    told = asked(book=dated, plan=BOOK["id"], on="2026-03-01").notices
+    assert not [one for one in told if one.about == "on"]
+    del dated["versions"][0]["valid_from"]
+    assert [one for one in asked(book=dated, plan=BOOK["id"], on="2026-03-01").notices if one.about == "on"]

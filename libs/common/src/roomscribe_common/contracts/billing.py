@@ -38,6 +38,18 @@ class InvoiceLine(Data):
     note: str = ""
 
 
+class Peak(Data):
+    """The most that ran at once in a period, and the first instant it did: for information, and never charged.
+
+    `ceiling`: how much the plan serves at once; null where it names no limit.
+    """
+
+    what: Literal["agent_sessions", "connections"]
+    most: int
+    at: AwareDatetime
+    ceiling: int | None = None
+
+
 class InvoiceData(Data):
     """What a tenant pays for a period. A draft (`number` is null) until the period is closed.
 
@@ -61,6 +73,8 @@ class InvoiceData(Data):
     digest: str | None = None
     watermark: int | None = None
     notes: list[str] = []
+    peaks: list[Peak] = []
+    """Of the period's own use, as it was known when the invoice was issued."""
 
 
 class InvoiceIssued(Event[InvoiceData]):

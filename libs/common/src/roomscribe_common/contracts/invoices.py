@@ -75,6 +75,9 @@ class BookedEntry(Command):
     basis: str
     booked_at: AwareDatetime | None = None
     """None for what would be booked if the period were closed now."""
+    ticks_left_out: int = 0
+    events_left_out: int = 0
+    """How many of the entry's are not in this answer, for it has its bounds; the meeting's line has all of them."""
 
 
 class Tick(Command):

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from roomscribe_common.contracts.billing import InvoiceData
-from sqlalchemy import ColumnElement, Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select, union
 
-from roomscribe_usage_metering.adapters.schema import ENTRY, EVIDENCE, INVOICE, MEETING, PERIOD
+from roomscribe_usage_metering.adapters import entries
+from roomscribe_usage_metering.adapters.schema import ENTRY, EVIDENCE, INVOICE, LEDGER, MEETING, PERIOD
 from roomscribe_usage_metering.billing import PeriodTerms
 from roomscribe_usage_metering.domain.periods import Period, Timeline
 
@@ -26,6 +27,12 @@ def tenants(connection: Connection) -> list[str]:
     """Everybody of whom any use is known."""
     query = select(MEETING.c.tenant).where(MEETING.c.started_ms.is_not(None)).distinct()
     return list(connection.execute(query.order_by(MEETING.c.tenant)).scalars())
+
+
+def billed(connection: Connection) -> list[str]:
+    """Everybody of whom any use is known, or anything is in the books."""
+    found = union(*(select(one.c.tenant) for one in (ENTRY, PERIOD, INVOICE, LEDGER)))
+    return sorted({*tenants(connection), *connection.execute(found).scalars()})
 
 
 def first_open(connection: Connection, tenant: str, timeline: Timeline) -> Period | None:
@@ -60,6 +67,7 @@ def keep(connection: Connection, close: Close, now_ms: int) -> None:
         "closed_ms": now_ms,
     }
     connection.execute(insert(PERIOD).values(values))
+    entries.grow(connection, close.tenant, closes=1)
 
 
 def closed(connection: Connection, tenant: str | None = None) -> list[Close]:

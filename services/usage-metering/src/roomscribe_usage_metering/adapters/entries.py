@@ -1,16 +1,22 @@
 """Entries in the database: appended, summed, and read on from a cursor."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from roomscribe_common.contracts.usage import Meter
 from sqlalchemy import Connection, Row, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from roomscribe_usage_metering.adapters.schema import ENTRY, MEETING
+from roomscribe_usage_metering.adapters.schema import ENTRY, LEDGER, MEETING
+from roomscribe_usage_metering.adapters.writing import insert_into
 from roomscribe_usage_metering.domain.booking import Booked, Use
 from roomscribe_usage_metering.domain.entry import Entry, Slot, Stored, Total
 from roomscribe_usage_metering.domain.evidence import MeetingKey
+from roomscribe_usage_metering.peaks import METERS, Ran
 
+Sum = tuple[Slot, int, int]
+"""Steps and quantity of a slot, over its entries."""
 _SLOT = (ENTRY.c.tenant, ENTRY.c.meeting_id, ENTRY.c.line_id, ENTRY.c.meter, ENTRY.c.of_period, ENTRY.c.price)
 
 
@@ -42,6 +48,15 @@ def append(connection: Connection, entries: Sequence[Entry], now_ms: int) -> Non
     """Books the entries."""
     if entries:
         connection.execute(insert(ENTRY), [_values(entry, now_ms) for entry in entries])
+        for tenant, count in sorted(Counter(entry.slot.tenant for entry in entries).items()):
+            grow(connection, tenant, entries=count)
+
+
+def grow(connection: Connection, tenant: str, *, entries: int = 0, closes: int = 0) -> None:
+    """Counts what was added to the tenant's books, so that it shows if any of it is taken out."""
+    statement = insert_into(connection, LEDGER).values(tenant=tenant, entries=entries, closes=closes)
+    grown = {"entries": LEDGER.c.entries + entries, "closes": LEDGER.c.closes + closes}
+    connection.execute(statement.on_conflict_do_update(index_elements=[LEDGER.c.tenant], set_=grown))
 
 
 def booked(connection: Connection, key: MeetingKey) -> dict[Slot, Booked]:
@@ -53,11 +68,12 @@ def booked(connection: Connection, key: MeetingKey) -> dict[Slot, Booked]:
         before = found.get(entry.slot)
         steps = entry.steps + (before.use.steps if before else 0)
         quantity = entry.quantity + (before.use.quantity if before else 0)
-        found[entry.slot] = Booked(entry.version, Use(steps, quantity, entry.identity, entry.quality, entry.basis))
+        use = Use(steps, quantity, entry.identity, entry.quality, entry.basis, entry.start_ms)
+        found[entry.slot] = Booked(entry.version, use)
     return found
 
 
-def sums_of_period(connection: Connection, tenant: str, period: str) -> list[tuple[Slot, int, int]]:
+def sums_of_period(connection: Connection, tenant: str, period: str) -> list[Sum]:
     """What the entries paid in a period add up to: steps and quantity of each slot."""
     query = (
         select(*_SLOT, func.sum(ENTRY.c.steps).label("steps"), func.sum(ENTRY.c.quantity).label("quantity"))
@@ -85,15 +101,25 @@ def totals(
 
 
 def _to_total(row: Row[*tuple[Any, ...]]) -> Total:
-    return Total(
-        meeting_id=row.meeting_id,
-        period=row.period,
-        of_period=row.of_period,
-        price=row.price,
-        meter=row.meter,
-        steps=int(row.steps),
-        estimated=row.quality == "estimated",
-    )
+    meeting_id, period, of_period, price, meter, steps, quality = row
+    return Total(meeting_id, period, of_period, price, meter, int(steps), quality == "estimated")
+
+
+def ran(connection: Connection, tenant: str, period: str, pending: Iterable[Entry] = ()) -> list[Ran]:
+    """When what was used in a period, and is paid in it, ran: each slot of a meter that has peaks."""
+    c = ENTRY.c
+    own = (c.tenant == tenant, c.period == period, c.of_period == period, c.meter.in_(list(METERS)))
+    query = select(c.meeting_id, c.line_id, c.meter, c.price, c.start_ms, c.quantity).where(*own).order_by(c.seq)
+    rows = [tuple(row) for row in connection.execute(query)]
+    for entry in pending:
+        slot = entry.slot
+        if entry.period == slot.of_period == period and slot.meter in METERS:
+            rows.append((slot.meeting_id, slot.line_id, slot.meter, slot.price, entry.start_ms, entry.quantity))
+    found: dict[tuple[str, str, Meter, str], tuple[int | None, int]] = {}
+    for meeting_id, line_id, meter, price, start_ms, quantity in rows:
+        slot_ = meeting_id, line_id, meter, price
+        found[slot_] = start_ms, found.get(slot_, (None, 0))[1] + quantity
+    return [Ran(slot_[2], start_ms, quantity) for slot_, (start_ms, quantity) in found.items() if quantity]
 
 
 def rooms(connection: Connection, tenant: str, meetings: Sequence[str]) -> dict[str, str]:
@@ -125,10 +151,11 @@ def to_entry(row: Row[*tuple[Any, ...]]) -> Entry:
         identity=row.identity,
         quality=row.quality,
         basis=row.basis,
+        start_ms=row.start_ms,
     )
 
 
-def _values(entry: Entry, now_ms: int) -> dict[str, str | int]:
+def _values(entry: Entry, now_ms: int) -> dict[str, str | int | None]:
     slot = entry.slot
     return {
         "key": entry.key,
@@ -145,5 +172,6 @@ def _values(entry: Entry, now_ms: int) -> dict[str, str | int]:
         "identity": entry.identity,
         "quality": entry.quality,
         "basis": entry.basis,
+        "start_ms": entry.start_ms,
         "booked_ms": now_ms,
     }

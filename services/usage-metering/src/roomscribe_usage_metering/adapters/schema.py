@@ -84,6 +84,7 @@ ENTRY = Table(
     Column("quality", String(10), nullable=False),
     Column("basis", String(40), nullable=False),
     Column("booked_ms", BigInteger, nullable=False),
+    Column("start_ms", BigInteger),  # when what the slot holds began; NULL if it was booked before revision 3
     Index("ledger_entry_by_key", "key", unique=True),
     Index("ledger_entry_by_meeting", "tenant", "meeting_id"),
     Index("ledger_entry_by_period", "tenant", "period"),
@@ -120,6 +121,15 @@ PERIOD = Table(
     Column("entries", Integer, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("closed_ms", BigInteger, nullable=False),
+)
+
+# How many entries and closed periods each tenant has: what is taken out at the end leaves no other trace.
+LEDGER = Table(
+    "ledger_size",
+    METADATA,
+    Column("tenant", String(64), primary_key=True),
+    Column("entries", BigInteger, nullable=False),
+    Column("closes", BigInteger, nullable=False),
 )
 
 # Append only, by trigger.

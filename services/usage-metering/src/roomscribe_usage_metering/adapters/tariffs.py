@@ -103,6 +103,11 @@ class Tariffs:
             changed = {"fingerprint": fingerprint}
             connection.execute(row.on_conflict_do_update(index_elements=[TARIFF.c.tenant], set_=changed))
 
+    def is_settled(self, connection: Connection, tenant: str) -> bool:
+        """Whether the tenant's open periods are booked on the terms its account has here."""
+        kept = connection.scalar(select(TARIFF.c.fingerprint).where(TARIFF.c.tenant == tenant))
+        return kept in (None, self._fingerprint(tenant))
+
     def _fingerprint(self, tenant: str) -> str:
         account = self.account(tenant)
         versions = {

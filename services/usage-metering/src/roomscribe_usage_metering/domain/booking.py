@@ -26,6 +26,7 @@ class Use:
     identity: str
     quality: Quality
     basis: str
+    start_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,10 @@ def desired(ledger: Ledger, timeline: Timeline, through: str = WHOLE) -> dict[Sl
                     of_period=span.period,
                     price=span.price,
                 )
-                steps = steps_between(line, span.start_ms, span.end_ms)
+                steps, start_ms = steps_between(line, span.start_ms, span.end_ms), max(line.start_ms, span.start_ms)
                 if (same := found.get(slot)) is not None:  # one participant SID in two rooms
                     steps, quantity = steps + same.steps, quantity + same.quantity
-                found[slot] = Use(steps, quantity, line.identity, line.quality, line.basis)
+                found[slot] = Use(steps, quantity, line.identity, line.quality, line.basis, start_ms)
     return found
 
 
@@ -74,7 +75,7 @@ def deltas(
     What belongs to a closed period is paid in the first open one.
     """
     slots = {slot for slot in (*wanted, *booked) if slot.of_period <= through}
-    return [entry for slot in sorted(slots, key=_order) for entry in _delta(slot, wanted, booked, timeline)]
+    return [entry for slot in sorted(slots, key=order) for entry in _delta(slot, wanted, booked, timeline)]
 
 
 def _delta(
@@ -97,17 +98,19 @@ def _delta(
             identity=said.identity,
             quality=said.quality,
             basis=said.basis,
+            start_ms=said.start_ms,
         )
 
 
 def digest(sums: Iterable[tuple[Slot, int, int]]) -> str:
     """SHA-256 over what a period's entries add up to, slot by slot: steps and quantity. Any order, same digest."""
     found = hashlib.sha256()
-    for slot, steps, quantity in sorted(sums, key=lambda one: _order(one[0])):
+    for slot, steps, quantity in sorted(sums, key=lambda one: order(one[0])):
         if steps or quantity:
-            found.update(json.dumps([*_order(slot), steps, quantity], separators=(",", ":")).encode() + b"\n")
+            found.update(json.dumps([*order(slot), steps, quantity], separators=(",", ":")).encode() + b"\n")
     return found.hexdigest()
 
 
-def _order(slot: Slot) -> tuple[str, ...]:
+def order(slot: Slot) -> tuple[str, ...]:
+    """What slots are sorted by."""
     return slot.tenant, slot.meeting_id, slot.line_id, slot.meter, slot.of_period, slot.price

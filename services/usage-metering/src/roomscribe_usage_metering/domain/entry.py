@@ -35,6 +35,8 @@ class Entry:
     identity: str
     quality: Quality
     basis: str
+    start_ms: int | None = None
+    """When what the slot holds began; None for what was booked before that was kept."""
 
     @property
     def key(self) -> str:

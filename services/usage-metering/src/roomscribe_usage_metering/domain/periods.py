@@ -1,6 +1,7 @@
 """Billing periods in a tenant's time zone: half-open, named after the month they begin in. No other use of zoneinfo."""
 
 import re
+from bisect import bisect_left
 from calendar import monthrange
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ class Timeline:
         if name in self._by_name:
             return self._by_name[name].period
         period, first_open = self.calendar.named(name), self.first_open
-        if first_open is None or name > first_open.name:
+        if first_open is None or name > first_open.name or self.closed[0].period.name < name < first_open.name:
             return period
         return first_open if name == first_open.name else self._before_closed(period)
 
@@ -137,9 +138,14 @@ class Timeline:
             return self.calendar.holding(ms)
         if ms >= first_open.start_ms:
             return first_open
+        after = first_open
         for fixed in reversed(self.closed):
+            if ms >= fixed.period.end_ms:
+                # Whose close somebody took out of the database. It is no less over for that.
+                return Period(self.calendar.following(fixed.period.name).name, fixed.period.end_ms, after.start_ms)
             if fixed.period.start_ms <= ms:
                 return fixed.period
+            after = fixed.period
         return self._before_closed(self.calendar.holding(ms))
 
     def _before_closed(self, period: Period) -> Period:
@@ -188,14 +194,15 @@ def checked(name: str) -> str:
     return name
 
 
-def first_after(cursor: str | None, meetings: Sequence[str]) -> int:
-    """Where the page behind that meeting begins. Raises `ProblemError` if the period has no such meeting."""
+def first_after(cursor: str | None, meetings: list[str]) -> int:
+    """Where the page behind that meeting begins; `meetings` are sorted. Raises `ProblemError` if it is none of them."""
     if cursor is None:
         return 0
-    if cursor not in meetings:
+    found = bisect_left(meetings, cursor)
+    if meetings[found : found + 1] != [cursor]:
         detail = f"no meeting {cursor} is in that period"
         raise ProblemError.of("bad-cursor", 422, "Bad cursor", detail, [FieldError(field="cursor", detail=detail)])
-    return meetings.index(cursor) + 1
+    return found + 1
 
 
 def _month(name: str, by: int = 0) -> tuple[int, int]:

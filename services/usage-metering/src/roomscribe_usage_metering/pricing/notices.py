@@ -176,6 +176,17 @@ def _cluster(option: Option) -> Notice | None:
     return Notice(about="plan", text=said)
 
 
+def _before_the_reading(option: Option) -> Notice | None:
+    on, read_on = option.request.on, option.plan.book.source.read_on
+    if on is None or read_on is None or on >= read_on or option.plan.terms.valid_from is not None:
+        return None
+    said = (
+        f"The prices of {option.plan.source} were read on {read_on}. Since when they hold is not known, so that those "
+        f"of {on} may have been others."
+    )
+    return Notice(about="on", text=said)
+
+
 _WRITERS: tuple[Callable[[Option], Notice | None], ...] = (
     _both_fit,
     _one_stream,
@@ -189,4 +200,5 @@ _WRITERS: tuple[Callable[[Option], Notice | None], ...] = (
     _stack,
     _workers,
     _cluster,
+    _before_the_reading,
 )

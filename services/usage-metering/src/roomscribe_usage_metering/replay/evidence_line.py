@@ -54,11 +54,12 @@ class Poll(_Part):
     participants: list[Present]
 
 
-def _counts(counters: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    for value in counters.values():
-        if isinstance(value, int | float) and not (math.isfinite(value) and 0 <= value < 2**63):
-            raise ValueError(f"a counter must be a number, 0 to {2**63 - 1}")
-    return counters
+def _count(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict | list):
+        raise ValueError("a counter must not be nested")
+    if isinstance(value, int | float) and not (math.isfinite(value) and 0 <= value < 2**63):
+        raise ValueError(f"a counter must be a number, 0 to {2**63 - 1}")
+    return value
 
 
 class Heartbeat(_Part):
@@ -71,7 +72,7 @@ class Heartbeat(_Part):
     participant_sid: Annotated[str, Field(max_length=200)] | None
     connected_at_ms: Milliseconds
     uptime_ms: Annotated[Lasted, Field(strict=True)]
-    counters: Annotated[dict[str, JsonValue], AfterValidator(_counts)] = {}
+    counters: dict[str, Annotated[JsonValue, AfterValidator(_count)]] = {}
     final: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
