@@ -16,7 +16,10 @@ echo "== libs, cli, tests, benchmarks"
 note $? libs-cli-tests-benchmarks
 for member in services/* gateway; do
     echo "== $member, with only its own dependencies"
-    "$uv" run --isolated --locked --quiet --package "roomscribe-$(basename "$member")" --group dev pytest "$member" "$@"
+    # The ledger's tests compute, a file to a processor; the others' mostly wait, and some of them watch the clock.
+    at_once=
+    [ "$member" = services/usage-metering ] && at_once="-n 2 --dist loadfile"
+    "$uv" run --isolated --locked --quiet --package "roomscribe-$(basename "$member")" --group dev pytest "$member" $at_once "$@"
     note $? "$member"
 done
 if [ -n "$failed" ]; then
