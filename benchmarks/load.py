@@ -11,6 +11,8 @@ class Load(BaseModel):
     count: int
     cores: dict[str, float]
     memory_mb: dict[str, float]
+    idle_percent: float = 100.0
+    """Of the whole machine meanwhile. Where nothing is idle, people speak late and processes get what is left."""
 
     @field_serializer("cores", "memory_mb")
     def _rounded(self, figures: dict[str, float]) -> dict[str, float]:
