@@ -1,7 +1,9 @@
 """The tables on both databases: made anew, or adopted as they were before there were revisions, with their data."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -51,6 +53,22 @@ async def test_processes_that_start_at_once_make_them_once(empty_database_url: s
             group.create_task(database.create_tables(engine))
     for engine in engines:
         await engine.dispose()
+
+
+async def test_a_file_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "usage.db"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    engine = database.open_engine(f"sqlite+aiosqlite:///{file}", 10)
+    async with asyncio.TaskGroup() as group:
+        making = group.create_task(database.create_tables(engine))
+        done, _ = await asyncio.wait({making}, timeout=0.3)
+        assert not done
+        other.execute("COMMIT")
+    other.close()
+    async with engine.connect() as connection:
+        assert "usage_evidence" in await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    await engine.dispose()
 
 
 def _as_before_revisions(connection: Connection, ended: bool) -> None:

@@ -1,11 +1,14 @@
 """The engine for a database URL, set up so that a commit is on disk before anybody is told."""
 
+import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import cast
 
 from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -39,9 +42,17 @@ def _prepare_sqlite(dbapi_connection: object, _: ConnectionPoolEntry) -> None:
 
 
 async def create_tables(engine: AsyncEngine) -> None:
-    """Brings the tables to the newest revision."""
-    async with engine.begin() as connection:
-        await connection.run_sync(migrations.upgrade)
+    """Brings the tables to the newest revision. Raises `SQLAlchemyError`."""
+    patient_until = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            async with engine.begin() as connection:
+                return await connection.run_sync(migrations.upgrade)
+        except OperationalError as error:
+            # SQLite does not wait for others when it gives a new file a write-ahead log.
+            if "database is locked" not in str(error) or time.monotonic() > patient_until:
+                raise
+        await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
