@@ -80,12 +80,16 @@ def versions() -> dict[str, str]:
 
 
 def _commit() -> str:
-    """The commit that is checked out, `-dirty` if files differ from it; empty outside a clone."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    """The commit that is checked out, `-dirty` if files but results differ from it; empty outside a clone."""
     try:
-        done = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
-        )
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)benchmarks/results")
     except (OSError, subprocess.SubprocessError):
         return ""
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True)
     return done.stdout.strip()
