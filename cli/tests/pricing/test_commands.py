@@ -72,6 +72,9 @@ def test_the_cost_model_is_shown_with_its_margin_and_fleet() -> None:
         (("price", "--plan", "gold"), "unknown plan 'gold'; the plans are"),
         (("price", "--request", "no-such-file.json"), "no-such-file.json cannot be read"),
         (("price", "--book", "no-such-file.json"), "no-such-file.json cannot be read"),
+        (("price", "--talk-share", "0.1"), "--talk-share (tts.talk_share) needs --mode copilot; mode is listen"),
+        (("price", "--own-agents-usd", "9"), "(own_agents.usd_per_month) needs --own-agents; agents_on is cloud"),
+        (("price", "--meetings", "3000", "--peak-meetings", "1"), "peak.meetings: must be at least the mean at once"),
         (("cost-model", "--set", "capacity.nodes=1"), "capacity.nodes: unknown field"),
         (("cost-model", "--set", "nonsense"), "expected GROUP.NAME=VALUE"),
         (("cost-model", "--set", "commercial.customers=1e30"), "must be a whole number, 1 to 10000000; it is '1e30'"),
@@ -137,6 +140,42 @@ def test_names_from_a_book_are_text_on_the_page(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "<script>" not in out.read_text("utf-8")
     assert "&lt;script&gt;" in out.read_text("utf-8")
+
+
+def own_book(folder: Path, **changes: object) -> tuple[str, ...]:
+    (folder / "book.json").write_text(json.dumps({**OWN_BOOK, **changes}))
+    return ("--book", str(folder / "book.json"))
+
+
+def test_names_from_a_book_are_text_on_the_terminal(tmp_path: Path) -> None:
+    result = run("price", "--plan", "ours", *own_book(tmp_path, name="Contract [/EU] [bold]:smile:"))
+    assert result.exit_code == 0, result.output
+    assert "Contract [/EU] [bold]:smile:" in result.output
+    dearer = [{"version": "a", "base": "300", "rates": {"agent_session_minutes": {"unit_price": "0.001"}}}]
+    crossing = run("price", "--meetings", "500", *own_book(tmp_path, name="Contract [/EU]", versions=dearer))
+    assert crossing.exit_code == 0, crossing.output
+    assert re.search(r"Next break-even: from [^.]*Contract \[/EU\]", " ".join(crossing.output.split()))
+
+
+def test_a_book_in_another_currency_is_told_beside_the_plans_and_never_among_them(tmp_path: Path) -> None:
+    files = own_book(tmp_path, currency="JPY")
+    result = run("price", "--stt-price", "0", *files)
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.output.split())
+    assert "not comparable: its prices are in JPY, those of this estimate in USD; its own total is JPY 100.00" in told
+    assert "livekit-cloud" in json.loads(run("price", *files, "--json").stdout)["plan"]
+    refused = run("price", "--plan", "ours", *files)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "plan: ours has its prices in JPY, and `currency`" in refused.stderr
+
+
+def test_no_curve_of_another_currency_is_drawn(tmp_path: Path) -> None:
+    drawn = own_book(tmp_path, id="self-hosted", name="A cluster in Tokyo", kind="self-hosted", currency="JPY")
+    out = tmp_path / "report.html"
+    assert run("price", *drawn, "--open", "--out", str(out)).exit_code == 0
+    plots = "".join(re.findall(r"<svg.*?</svg>", out.read_text("utf-8"), re.DOTALL))
+    assert "Recall.ai" in plots
+    assert "A cluster in Tokyo" not in plots
 
 
 @pytest.mark.parametrize("arguments", [("--meetings", "0"), ("--meetings", "1", "--humans", "0", "--agents", "0")])

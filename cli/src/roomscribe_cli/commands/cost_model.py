@@ -52,18 +52,17 @@ def _settings(pairs: list[str]) -> dict[str, Any]:
 
 
 def _run(given: dict[str, Any], file: Path | None, *, as_json: bool, out: Path | None) -> None:
-    from rich.console import Console
     from roomscribe_common.contracts.pricing.cost_model import CostModelRequest
     from roomscribe_usage_metering.pricing.cost_model_answer import cost_model as answer_of
 
     from roomscribe_cli.pricing.cost_report import cost_report
-    from roomscribe_cli.pricing.screen import show_cost_model
+    from roomscribe_cli.pricing.screen import plain_console, show_cost_model
 
     asked = request_of("cost-model", CostModelRequest, file, given)
     answer = answer_of(asked)
     if as_json:
         print(answer.model_dump_json(indent=2))
     else:
-        show_cost_model(Console(), answer)
+        show_cost_model(plain_console(), answer)
     if out is not None:
         write_report("cost-model", cost_report(answer, asked), out)

@@ -86,8 +86,15 @@ def price(
     _run(given, request, book or [], as_json=as_json, out=out if report else None)
 
 
+def _refuse_idle(given: dict[str, Any], *, mode: str, agents_on: str) -> None:
+    """An option that the total does not count is a mistake."""
+    if "tts.talk_share" in given and mode != "copilot":
+        fail("price", f"--talk-share (tts.talk_share) needs --mode copilot; mode is {mode}")
+    if "own_agents.usd_per_month" in given and agents_on != "own":
+        fail("price", f"--own-agents-usd (own_agents.usd_per_month) needs --own-agents; agents_on is {agents_on}")
+
+
 def _run(given: dict[str, Any], file: Path | None, books: list[Path], *, as_json: bool, out: Path | None) -> None:
-    from rich.console import Console
     from roomscribe_common.contracts.pricing.request import EstimateRequest
     from roomscribe_common.errors import ProblemError
     from roomscribe_usage_metering.adapters.price_books import load_book
@@ -95,9 +102,10 @@ def _run(given: dict[str, Any], file: Path | None, books: list[Path], *, as_json
     from roomscribe_usage_metering.pricing.estimating import estimate
 
     from roomscribe_cli.pricing.estimate_report import estimate_report
-    from roomscribe_cli.pricing.screen import show_estimate
+    from roomscribe_cli.pricing.screen import plain_console, show_estimate
 
     asked, known, today = request_of("price", EstimateRequest, file, given), built_in(), datetime.now(UTC).date()
+    _refuse_idle(given, mode=asked.mode, agents_on=asked.agents_on)
     try:
         for path in books:
             known = known.with_book(load_book(path))
@@ -109,7 +117,7 @@ def _run(given: dict[str, Any], file: Path | None, books: list[Path], *, as_json
     if as_json:
         print(answer.model_dump_json(indent=2))
     else:
-        show_estimate(Console(), answer)
+        show_estimate(plain_console(), answer)
     if out is not None:
         all_books = known if asked.book is None else known.with_book(asked.book)
         write_report("price", estimate_report(answer, asked, all_books, today), out)

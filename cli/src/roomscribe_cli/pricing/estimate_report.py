@@ -73,7 +73,8 @@ def _plans(estimate: Estimate, books: Books, day: date) -> list[Plan]:
     wanted = ["livekit-cloud-ship", "livekit-cloud-scale", SELF_HOSTED, RECORDING_BOT]
     if estimate.plan not in wanted:
         wanted.insert(0, estimate.plan)
-    return [books.plan(name, day) for name in wanted]
+    plans = [books.plan(name, day) for name in wanted]
+    return [plan for plan in plans if plan.book.currency == estimate.currency]
 
 
 def _curves(estimate: Estimate, request: EstimateRequest, books: Books, today: date) -> str:

@@ -16,6 +16,11 @@ from roomscribe_cli.pricing.words import amount, number
 _BAR = 12
 
 
+def plain_console() -> Console:
+    """A terminal that takes names of price books and plans as they are: square brackets in them are no markup."""
+    return Console(markup=False, emoji=False)
+
+
 def bar(value: Decimal, most: Decimal, width: int = _BAR) -> str:
     """A bar of eighths; nothing for zero, and something for everything above."""
     if value <= 0 or most <= 0:

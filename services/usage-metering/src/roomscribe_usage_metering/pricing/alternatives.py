@@ -75,7 +75,20 @@ def _variants(chosen: Option) -> Iterator[tuple[Kind, str, str, Option]]:
         yield "option", "with-bandwidth", "Bandwidth counted, at assumed bit rates", price(chosen.plan, with_media)
 
 
+def _not_comparable(kind: Kind, id_: str, title: str, option: Option) -> Alternative:
+    """A way in another currency. Its total stands in words, where nothing adds or ranks it."""
+    theirs, ours = option.bill.currency, option.request.currency
+    why = [*option.why_not, f"not comparable: its prices are in {theirs}, those of this estimate in {ours}"]
+    if option.mixed:
+        why.append(f"no total: the request's rates in {ours} would be part of it")
+    elif option.total is not None:
+        why.append(f"its own total is {theirs} {dollars(option.total)}")
+    return Alternative(id=id_, kind=kind, title=title, serves=option.serves, why=why)
+
+
 def _compared(kind: Kind, id_: str, title: str, option: Option, chosen: Option) -> Alternative:
+    if option.in_other_currency:
+        return _not_comparable(kind, id_, title, option)
     total, difference, why = option.total, None, [*option.why_not]
     if total is not None and chosen.total is not None:
         difference = total - chosen.total

@@ -84,6 +84,10 @@ class Books:
         plans = [(book, book.on(day)) for book in self if book.kind == kind]
         return [Plan(book, terms) for book, terms in plans if terms is not None]
 
+    def hosted(self, day: date, currency: str) -> list[Plan]:
+        """Every hosted plan in that currency that has prices on that day: those that can be compared."""
+        return [plan for plan in self.of_kind("livekit-cloud", day) if plan.book.currency == currency]
+
 
 def read_book(content: str, name: str) -> PriceBook:
     """The book in a JSON text. Raises `BadPriceBook`; `name` tells which text it was."""

@@ -98,7 +98,8 @@ def _break_even(below: Plan, above: Plan, request: EstimateRequest) -> BreakEven
 
 
 def nearest(found: list[BreakEven], meetings: int) -> BreakEven | None:
-    """The next one above; if there is none, the next below."""
+    """The next one above that both plans can serve; if there is none, the next below."""
+    found = [one for one in found if one.serves]
     above = [one for one in found if one.meetings > meetings]
     return above[0] if above else (found[-1] if found else None)
 

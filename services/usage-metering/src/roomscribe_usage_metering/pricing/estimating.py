@@ -18,6 +18,7 @@ from roomscribe_usage_metering.pricing import break_even
 from roomscribe_usage_metering.pricing.alternatives import alternatives, cheapest
 from roomscribe_usage_metering.pricing.assumptions import assumptions
 from roomscribe_usage_metering.pricing.books import RECORDING_BOT, SELF_HOSTED, Books, Plan
+from roomscribe_usage_metering.pricing.contradictions import refuse_contradictions
 from roomscribe_usage_metering.pricing.exact import money, text, unit_cost
 from roomscribe_usage_metering.pricing.notices import left_out, notices
 from roomscribe_usage_metering.pricing.options import Option, price
@@ -31,8 +32,9 @@ _PER_AGENT_MINUTE = ("stt_audio", "tts_audio", "llm", "telephony", "observabilit
 
 def estimate(request: EstimateRequest, books: Books, today: date) -> Estimate:
     """What the meetings of the request would cost. Raises `ProblemError` (422) for an unknown plan, a day without
-    prices, and a price book in another currency than the request."""
+    prices, prices in another currency than the request's rates, and fields that do not go together."""
     request = request if request.on else request.model_copy(update={"on": today})
+    refuse_contradictions(request)
     books = _with_own(books, request)
     chosen, chosen_by = choose(request, books)
     option = price(chosen, request)
@@ -71,10 +73,23 @@ def choose(request: EstimateRequest, books: Books) -> tuple[Plan, str]:
     """The plan that was asked for, or the cheapest that serves; and why. `request.on` is set."""
     assert request.on is not None
     if request.plan is not None:
-        return books.plan(request.plan, request.on), "asked for"
-    plan = cheapest(books.of_kind("livekit-cloud", request.on), request)
+        plan = books.plan(request.plan, request.on)
+        if plan.book.currency != request.currency:
+            raise refused("plan", _currencies(plan, request))
+        return plan, "asked for"
+    hosted = books.hosted(request.on, request.currency)
+    if not hosted:
+        raise refused("plan", f"no hosted plan has prices in `currency` {request.currency} on {request.on}; name one")
+    plan = cheapest(hosted, request)
     serves = price(plan, request).serves
     return plan, "the cheapest hosted plan that serves" if serves else "no hosted plan serves; the one with most room"
+
+
+def _currencies(plan: Plan, request: EstimateRequest) -> str:
+    return (
+        f"{plan.id} has its prices in {plan.book.currency}, and `currency`, which the request's rates are in, is "
+        f"{request.currency}: amounts of different currencies are not added"
+    )
 
 
 def _with_own(books: Books, request: EstimateRequest) -> Books:
@@ -88,7 +103,7 @@ def _with_own(books: Books, request: EstimateRequest) -> Books:
 
 def _hosted(books: Books, request: EstimateRequest) -> list[Plan]:
     assert request.on is not None
-    plans = books.of_kind("livekit-cloud", request.on)
+    plans = books.hosted(request.on, request.currency)
     return [plan for plan in plans if plan.terms.base is not None and not plan.terms.hard_cap]
 
 
@@ -162,10 +177,13 @@ def _build_or_buy(option: Option, books: Books) -> list[BuildOrBuy]:
     if build is None or request.on is None:
         return []
     buy = price(books.plan(RECORDING_BOT, request.on), request)
+    if buy.in_other_currency:
+        return []
     own = request.model_copy(update={"agents_on": "own"})
     hosting = build.self_host_effort_usd if build.self_host_effort_usd is not None else build.effort_usd
     self_hosted = price(books.plan(SELF_HOSTED, request.on), request)
     ways = [(option, Fraction(build.effort_usd))] if option.plan.book.kind == "livekit-cloud" else []
     if ways and request.agents_on == "cloud":
         ways.append((price(option.plan, own), Fraction(build.effort_usd)))
-    return break_even.pay_back([*ways, (self_hosted, Fraction(hosting))], buy)
+    ways = [*ways, (self_hosted, Fraction(hosting))]
+    return break_even.pay_back([way for way in ways if not way[0].in_other_currency], buy)

@@ -13,6 +13,7 @@ from roomscribe_usage_metering.pricing.rating import RatedLine
 
 ARTICLE_RATES = (Decimal("0.006"), Decimal("0.0058"))
 _TENTH = Decimal("0.1")
+_MEDIA_EXTRAS = frozenset({"transcode_minutes", "track_egress_minutes", "sip_minutes", "recording_hours"})
 
 
 def notices(option: Option) -> list[Notice]:
@@ -25,14 +26,32 @@ def left_out(option: Option) -> list[str]:
     """What the total does not count, in a few words each."""
     request, kind = option.request, option.plan.book.kind
     out = {
-        "bandwidth": request.bandwidth is None and kind != "meeting-bot",
+        "bandwidth": not _traffic_priced(option) and kind != "meeting-bot",
         "the plan's model credit": not request.use_model_credit and option.plan.terms.model_credit > 0,
-        "the language model": request.llm is None,
+        "the language model": not _model_priced(option),
         "machines for your own agents": request.agents_on == "own" and request.own_agents.usd_per_month is None,
         "people who run the cluster": kind == "self-hosted" and not request.self_hosted.people_hours_per_month,
-        "transcode, SIP and recording": not request.usage,
+        "transcode, SIP and recording": not _MEDIA_EXTRAS & request.usage.keys(),
     }
     return [name for name, absent in out.items() if absent]
+
+
+def _traffic_given(option: Option) -> bool:
+    return option.request.bandwidth is not None or "downstream_gb" in option.request.usage
+
+
+def _traffic_priced(option: Option) -> bool:
+    return _traffic_given(option) and all(line.meter != "downstream_gb" for line in option.bill.unpriced)
+
+
+def _model_priced(option: Option) -> bool:
+    """Whether there is a price for what the language model is said to take."""
+    llm = option.request.llm
+    return llm is not None and bool(
+        llm.usd_per_minute
+        or (llm.input_tokens_per_meeting and llm.usd_per_million_input)
+        or (llm.output_tokens_per_meeting and llm.usd_per_million_output)
+    )
 
 
 def _line(option: Option, meter: str) -> RatedLine | None:
@@ -103,7 +122,7 @@ def _credit(option: Option) -> Notice | None:
 
 def _bandwidth(option: Option) -> Notice | None:
     request = option.request
-    if request.bandwidth is not None or option.plan.book.kind == "meeting-bot":
+    if _traffic_given(option) or option.plan.book.kind == "meeting-bot":
         return None
     media = Bandwidth()
     used = price(option.plan, request.model_copy(update={"bandwidth": media}))
@@ -113,13 +132,16 @@ def _bandwidth(option: Option) -> Notice | None:
         f"Bandwidth is left out, as in the article. At {media.human_mbps} Mbit/s a person and {media.agent_mbps} an "
         f"agent (assumed) it is {gigabytes} GB."
     )
+    if line is not None and line.amount is None and not option.plan.terms.hard_cap:
+        return Notice(about="bandwidth", text=f"{said} {option.plan.book.name} has no price for it.")
     return _other(option, "bandwidth", said, bandwidth=media)
 
 
 def _language_model(option: Option) -> Notice | None:
-    if option.request.llm is not None:
+    if _model_priced(option):
         return None
-    return Notice(about="llm", text="The language model is left out, as in the article: give `llm` to count it.")
+    said = "The language model is left out, as in the article: give its prices in `llm` to count it."
+    return Notice(about="llm", text=said)
 
 
 def _talks_always(option: Option) -> Notice | None:

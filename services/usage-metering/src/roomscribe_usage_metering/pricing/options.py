@@ -8,7 +8,7 @@ from roomscribe_common.contracts.pricing.request import EstimateRequest
 
 from roomscribe_usage_metering.pricing.books import Plan
 from roomscribe_usage_metering.pricing.exact import dollars, shown
-from roomscribe_usage_metering.pricing.rating import Bill, rate
+from roomscribe_usage_metering.pricing.rating import REQUEST, Bill, rate
 from roomscribe_usage_metering.pricing.workload import at_once, workload
 
 
@@ -30,6 +30,16 @@ class Option:
     def total(self) -> Decimal | None:
         """None if the price is by contract, or if the plan would refuse part of the meetings."""
         return None if self.bill.by_contract or self.bill.over_cap else self.bill.total
+
+    @property
+    def in_other_currency(self) -> bool:
+        """Whether the plan's prices are not in the currency of the request's rates."""
+        return self.bill.currency != self.request.currency
+
+    @property
+    def mixed(self) -> bool:
+        """Whether its total would add amounts of different currencies."""
+        return self.in_other_currency and any(line.source == REQUEST and line.amount for line in self.bill.lines)
 
     @property
     def complete(self) -> bool:

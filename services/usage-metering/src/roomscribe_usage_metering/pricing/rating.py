@@ -13,6 +13,8 @@ from roomscribe_usage_metering.pricing.exact import cents, text
 BASE = "plan_base"
 CREDIT = "model_credit"
 OWN_AGENTS = "own_agents"
+REQUEST = "request"
+"""The source of a price that the request gives."""
 _ZERO = Fraction(0)
 
 
@@ -52,7 +54,7 @@ class Charge:
     """A price that is not the plan's: what a model costs, or machines of one's own."""
 
     rate: Rate
-    source: str = "request"
+    source: str = REQUEST
 
 
 @dataclass(frozen=True, slots=True)
